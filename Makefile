@@ -1,0 +1,74 @@
+# dialrouter's commands. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+CONFIG ?= config/example/dialrouter.yaml
+FUZZTIME ?= 10s
+BENCHARGS ?=
+
+LINT_VERSION := v2.15.0
+LINTER := bin/golangci-lint-$(LINT_VERSION)
+
+# Packages where goroutines meet; the rest is pure and gains nothing from the race detector.
+RACE := ./cmd/... ./config/... ./providers/... ./router/...
+
+.PHONY: help
+help: ## List these commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/dialrouter.
+	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialrouter ./cmd/dialrouter
+
+.PHONY: run
+run: build ## Build and serve the example configuration on loopback.
+	bin/dialrouter serve --config $(CONFIG)
+
+.PHONY: test
+test: test-packages ## Run all tests, those with goroutines under the race detector too.
+	go test -timeout 10m ./...
+	go test -race -timeout 20m $(RACE)
+
+.PHONY: test-packages
+test-packages:
+	@.ci/packages
+
+.PHONY: lint
+lint: $(LINTER) ## Check formatting, vet, linters and go.mod.
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go mod tidy -diff
+	$(LINTER) run ./...
+
+.PHONY: fmt
+fmt: $(LINTER) ## Format all Go code.
+	$(LINTER) fmt ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (10s).
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "fuzz $$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the Go benchmarks.
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-compare
+bench-compare: build ## Compare with Kamailio on the same work; BENCHARGS=--json for machines.
+	go run ./bench/cmd/bench-compare $(BENCHARGS)
+
+.PHONY: check
+check: ## What continuous integration runs: test, then lint.
+	.ci/run
+
+$(LINTER):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
