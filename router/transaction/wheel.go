@@ -1,0 +1,75 @@
+package transaction
+
+import (
+	"sync"
+	"time"
+)
+
+// The wheel turns in steps of 10 ms; a full turn takes some 41 s, a little more than the longest timer of RFC 3261.
+// What is due later is put into the last bucket and comes round again.
+//
+//	           now
+//	 ... | 17 | 18 | 19 | ...     bucket = time / tick modulo wheelBuckets
+//	       |    |    +-- slots 4, 99, 12
+//	       |    +------- slot 7
+//	       +------------ done
+//
+// Buckets hold slot numbers only. An entry is never taken out before its time: whoever is woken looks at its own
+// deadlines, and finds nothing due when they have moved. That makes a timer that does not fire one append.
+const (
+	wheelTick    = int64(10 * time.Millisecond)
+	wheelBuckets = 4096
+	wheelShards  = 16
+)
+
+// Wheel wakes slots at given times. It is safe for concurrent use.
+type Wheel struct {
+	shards [wheelShards]wheelShard
+}
+
+type wheelShard struct {
+	mu      sync.Mutex
+	done    int64 // The last tick that was expired.
+	buckets [wheelBuckets][]uint32
+}
+
+// NewWheel makes a wheel that starts at the given time.
+func NewWheel(now int64) *Wheel {
+	w := new(Wheel)
+	for i := range w.shards {
+		w.shards[i].done = now / wheelTick
+	}
+	return w
+}
+
+// Tick is how often Expire wants to be called.
+func (w *Wheel) Tick() time.Duration { return time.Duration(wheelTick) }
+
+// Add asks for a slot to be woken at a time, or shortly after.
+func (w *Wheel) Add(slot uint32, at int64) {
+	s := &w.shards[slot%wheelShards]
+	tick := (at + wheelTick - 1) / wheelTick
+	s.mu.Lock()
+	tick = min(max(tick, s.done+1), s.done+wheelBuckets-1)
+	b := &s.buckets[tick%wheelBuckets]
+	*b = append(*b, slot)
+	s.mu.Unlock()
+}
+
+// Expire appends the slots that are due to dst.
+func (w *Wheel) Expire(now int64, dst []uint32) []uint32 {
+	tick := now / wheelTick
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		for n := 0; s.done < tick && n < wheelBuckets; n++ {
+			s.done++
+			b := &s.buckets[s.done%wheelBuckets]
+			dst = append(dst, *b...)
+			*b = (*b)[:0]
+		}
+		s.done = max(s.done, tick)
+		s.mu.Unlock()
+	}
+	return dst
+}
