@@ -6,6 +6,8 @@
 package providers
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +34,7 @@ const (
 // Header is one SIP header that goes out with every INVITE to a provider.
 type Header struct {
 	Name, Value string
+	Secret      bool // The value is for the provider's eyes only: no response, log or audit shows it.
 }
 
 // Budgets bound how long one attempt may take. Zero means: the configuration's default.
@@ -100,6 +103,19 @@ type Provider struct {
 	Credentials     Credentials
 }
 
+// Clone returns a copy that shares nothing with p.
+func (p *Provider) Clone() *Provider {
+	c := *p
+	c.TechHeaders = slices.Clone(p.TechHeaders)
+	c.Metadata = maps.Clone(p.Metadata)
+	c.Failover.Next = slices.Clone(p.Failover.Next)
+	if p.Failover.AfterRinging != nil {
+		after := *p.Failover.AfterRinging
+		c.Failover.AfterRinging = &after
+	}
+	return &c
+}
+
 // Deleted says whether the provider was deleted (softly: the record stays).
 func (p *Provider) Deleted() bool { return !p.TmDelete.IsZero() }
 
@@ -121,11 +137,3 @@ type Route struct {
 
 // Deleted says whether the route was deleted (softly: the record stays).
 func (r *Route) Deleted() bool { return !r.TmDelete.IsZero() }
-
-// Catalog is one revision of all providers and routes. It is immutable once a Store has handed it out. Deleted
-// entries are not in it.
-type Catalog struct {
-	Revision  string // Changes with every change of the content; bounded in length, printable.
-	Providers []Provider
-	Routes    []Route
-}
