@@ -1,0 +1,117 @@
+package sdp
+
+import (
+	"math"
+	"slices"
+)
+
+// Filter appends body, a session description, to dst with the policy applied, and returns the longer dst. When the
+// outcome is not Edited, dst comes back as it was and the caller goes on with body as it is; what lies behind dst's
+// length may be overwritten all the same. Body is only read, and must not share its bytes with dst.
+//
+// In each audio section over RTP it keeps the listed codecs, in the list's order, and what serves them: telephone-event
+// (RFC 4733 section 2.1), CN (RFC 3389) and error correction at a clock rate of theirs, red (RFC 2198) and rtx (RFC
+// 4588) that carry only what stays. The others leave the m-line, with their rtpmap, fmtp, rtcp-fb and imageattr lines,
+// and the rid lines that name nothing else. A section without a codec left gets port 0, and keeps its first format;
+// when that befalls each audio section that was on, the outcome is NoCodec.
+//
+// The result is never longer than body. Filtering it again changes nothing.
+func (p *Policy) Filter(dst, body []byte) ([]byte, Outcome) {
+	if p.Unrestricted() || len(body) == 0 {
+		return dst, Untouched
+	}
+	if len(body) > math.MaxInt32 {
+		return dst, Unreadable
+	}
+	var m media
+	w := walker{body: body}
+	out := dst
+	copied := 0 // How much of body is in out.
+	on, off, edited := 0, 0, false
+	for w.open(); w.more(); {
+		if !w.section(p, &m) {
+			break
+		}
+		if !m.rtp {
+			if m.audio {
+				on++
+			}
+			continue
+		}
+		changes := m.choose(body)
+		if m.off {
+			off++
+		} else {
+			on++
+		}
+		if !changes {
+			continue
+		}
+		if !edited {
+			edited = true
+			out = slices.Grow(out, len(body))
+		}
+		out = append(out, body[copied:m.start]...)
+		out, copied = m.appendTo(out, body)
+	}
+	switch {
+	case w.bad:
+		return dst, Unreadable
+	case off > 0 && on == 0:
+		return dst, NoCodec
+	case !edited:
+		return dst, Untouched
+	}
+	return append(out, body[copied:]...), Edited
+}
+
+// appendTo appends the section to out, up to some line, with what chose left of it, and returns where in body the rest
+// of the section begins.
+func (m *media) appendTo(out, body []byte) ([]byte, int) {
+	if m.off {
+		out = append(out, body[m.start:m.port]...)
+		out = append(out, '0')
+		out = append(out, body[m.portEnd:m.first]...)
+	} else {
+		out = append(out, body[m.start:m.first]...)
+	}
+	for i, place := range m.kept[:m.stays] {
+		if i > 0 {
+			out = append(out, ' ')
+		}
+		e := &m.payloads[place]
+		out = append(out, body[e.at:e.at+uint32(e.size)]...)
+	}
+
+	copied := m.last
+	for at := m.lines; at < m.end; {
+		stop, end := lineAt(body, at)
+		if m.removes(body[at:stop]) {
+			out = append(out, body[copied:at]...)
+			copied = end
+		}
+		at = end
+	}
+	return out, copied
+}
+
+// Violates reports whether an answer names an audio codec that the policy does not leave in an offer. It is meant for
+// counting: such an answer is the provider's fault, and passes. What cannot be read violates nothing.
+func (p *Policy) Violates(answer []byte) bool {
+	if p.Unrestricted() || len(answer) == 0 || len(answer) > math.MaxInt32 {
+		return false
+	}
+	var m media
+	w := walker{body: answer}
+	found := false
+	for w.open(); w.more(); {
+		if !w.section(p, &m) {
+			break
+		}
+		for i := range m.count {
+			e := &m.payloads[i]
+			found = found || m.rtp && e.role == roleCodec && e.rank == unlisted
+		}
+	}
+	return found && !w.bad
+}
