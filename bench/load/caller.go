@@ -1,0 +1,158 @@
+//go:build linux
+
+package load
+
+import (
+	"bytes"
+	"time"
+)
+
+// giveUp is how many T1 a transaction waits for its reply (RFC 3261 section 17.1: timers B and F).
+const giveUp = 64
+
+// answerSlack is how long a call may take from a provisional reply to its answer, beside the time it rings.
+const answerSlack = int64(32 * time.Second)
+
+// start sends the INVITE of the next call.
+func (e *Engine) start(id uint32) {
+	c := &e.calls[id]
+	e.count.started++
+	c.state = invited
+	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
+	e.caller.Queue(e.text.invite(e.caller.Slot(), id, e.number(id)), e.proxy, &c.sent)
+	e.wheel.add(token(id, tokenCaller), c.due)
+}
+
+// heard takes a reply.
+func (e *Engine) heard(m *message, stamp int64) {
+	c := &e.calls[m.id]
+	switch {
+	case m.request:
+		e.count.stray++
+	case string(m.cseqMethod) == "BYE":
+		if c.state == leaving && m.code >= 200 {
+			e.end(c, m.code == 200)
+		}
+	case string(m.cseqMethod) != "INVITE":
+		e.count.stray++
+	case m.code < 200:
+		e.provisional(c, m.code, stamp)
+	case m.code < 300:
+		e.answered(c, m)
+	default:
+		e.caller.Queue(e.text.ackRejected(e.caller.Slot(), m.id, e.number(m.id), m.to), e.proxy, nil)
+		if c.state == invited || c.state == proceeding {
+			e.end(c, false)
+		}
+	}
+}
+
+func (e *Engine) provisional(c *call, code int, stamp int64) {
+	if c.state == invited {
+		c.state = proceeding
+		c.deadline = e.now + answerSlack + int64(e.plan.Ring)
+	}
+	switch {
+	case code == 100:
+		e.count.trying++
+	case code == 180 && c.heard == 0:
+		c.heard = stamp
+		c.early = c.state == proceeding
+	case code == 180:
+		e.count.ringingAgain++
+	}
+}
+
+// answered takes a 2xx: the first makes the dialog, each later one gets its ACK again.
+func (e *Engine) answered(c *call, m *message) {
+	if c.state != invited && c.state != proceeding {
+		if c.saved != nil {
+			e.count.answeredAgain++
+			e.sendACK(c)
+		}
+		return
+	}
+	target := uriOf(m.contact)
+	routes, hop, bad := e.router.routeSet(e.scratch[:0], m, target)
+	e.scratch = routes
+	if e.cfg.Outbound {
+		hop = e.proxy
+	} else if bad != 0 {
+		e.count.found(bad)
+	}
+	c.hop = hop
+	b := e.text.request(e.buffers.get(), "ACK ", branchAck, m.id, target, routes, m.to, e.text.ackTail)
+	c.ackLen = len(b)
+	c.saved = e.text.request(b, "BYE ", branchBye, m.id, target, routes, m.to, e.text.byeTail)
+	e.sendACK(c)
+	if e.plan.Hold > 0 {
+		c.state, c.due = holding, e.now+int64(e.plan.Hold)
+		e.wheel.add(token(m.id, tokenCaller), c.due)
+		return
+	}
+	e.leave(c, m.id)
+}
+
+// leave sends the BYE.
+func (e *Engine) leave(c *call, id uint32) {
+	c.state, c.tries = leaving, 0
+	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
+	e.sendBYE(c)
+	e.wheel.add(token(id, tokenCaller), c.due)
+}
+
+func (e *Engine) sendACK(c *call) {
+	e.caller.Queue(append(e.caller.Slot(), c.saved[:c.ackLen]...), c.hop, nil)
+}
+
+func (e *Engine) sendBYE(c *call) {
+	e.caller.Queue(append(e.caller.Slot(), c.saved[c.ackLen:]...), c.hop, nil)
+}
+
+func (e *Engine) end(c *call, ok bool) {
+	c.state = failed
+	if ok {
+		c.state = done
+		e.count.ok++
+	}
+	e.count.ended++
+	e.buffers.put(c.saved)
+	c.saved = nil
+}
+
+// callerDue retransmits, gives up, or hangs up.
+func (e *Engine) callerDue(id uint32) {
+	c := &e.calls[id]
+	switch {
+	case c.state == idle || c.state == done || c.state == failed:
+	case c.state == holding && e.now >= c.due:
+		e.leave(c, id)
+	case c.state != holding && e.now >= c.deadline:
+		e.end(c, false)
+	case c.state == proceeding:
+		e.wheel.add(token(id, tokenCaller), c.deadline)
+	case e.now < c.due: // It was put back beyond the wheel's horizon, or is a token of an earlier run.
+		e.wheel.add(token(id, tokenCaller), c.due)
+	default:
+		e.retransmit(c, id)
+	}
+}
+
+func (e *Engine) retransmit(c *call, id uint32) {
+	c.tries++
+	e.count.callerRetransmits++
+	if c.state == invited {
+		e.caller.Queue(e.text.invite(e.caller.Slot(), id, e.number(id)), e.proxy, nil)
+		c.due += e.t1 << min(c.tries, 6) // Timer A doubles without a cap.
+	} else {
+		e.sendBYE(c)
+		c.due += min(e.t1<<min(c.tries, 6), e.t2) // Timer E is capped by T2.
+	}
+	e.wheel.add(token(id, tokenCaller), min(c.due, c.deadline))
+}
+
+// hasTag tells whether a To line carries a tag.
+func hasTag(to []byte) bool {
+	_, params, _ := bytes.Cut(to, []byte{'>'})
+	return bytes.Contains(params, []byte(";tag="))
+}

@@ -1,0 +1,250 @@
+//go:build linux
+
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/voipbin/dialrouter/bench/mmsg"
+	"github.com/voipbin/dialrouter/bench/table"
+)
+
+const (
+	defaultT1 = 500 * time.Millisecond
+	// burst is how many calls start before the sockets are read again.
+	burst = 32
+	// lateAfter is how far behind its schedule a call may start; beyond it the generator is the limit, not the proxy.
+	lateAfter = int64(20 * time.Millisecond)
+	// drain is how long a run waits at its end for ACKs that a proxy let a BYE overtake.
+	drain = 200 * time.Millisecond
+)
+
+// Engine is a caller and three providers. It belongs to one goroutine.
+type Engine struct {
+	cfg     Config
+	t1, t2  int64
+	caller  *mmsg.Socket
+	answers *mmsg.Socket
+	busy    *mmsg.Socket
+	silent  *mmsg.Socket
+	poller  *mmsg.Poller
+	proxy   mmsg.Addr
+
+	plan     Plan
+	numbers  []table.Number
+	calls    []call
+	text     *callerText
+	provider *providerText
+	router   router
+	wheel    wheel
+	buffers  buffers
+	scratch  []byte
+	message  message
+	now      int64
+	fireFn   func(uint32)
+
+	count counters
+}
+
+// New opens the sockets. Close frees them.
+func New(ctx context.Context, cfg Config) (*Engine, error) {
+	if !cfg.Proxy.Addr().Is4() || cfg.Proxy.Port() == 0 {
+		return nil, fmt.Errorf("proxy %v: want an IPv4 address and port", cfg.Proxy)
+	}
+	e := &Engine{cfg: cfg, t1: int64(cfg.T1)}
+	if e.t1 <= 0 {
+		e.t1 = int64(defaultT1)
+	}
+	e.t2 = 8 * e.t1 // RFC 3261: T1 is 500 ms, T2 4 s.
+	e.fireFn = e.fire
+	for _, s := range []struct {
+		socket **mmsg.Socket
+		at     *netip.AddrPort
+	}{{&e.caller, &e.cfg.Caller}, {&e.answers, &e.cfg.Answers}, {&e.busy, &e.cfg.Busy}, {&e.silent, &e.cfg.Silent}} {
+		socket, err := mmsg.Listen(ctx, *s.at, mmsg.Options{Stamps: true})
+		if err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+		*s.socket, *s.at = socket, socket.LocalAddr()
+	}
+	e.poller = mmsg.NewPoller(e.sockets()...)
+	e.proxy = mmsg.AddrOf(cfg.Proxy)
+	e.provider = newProviderText(e.cfg.Answers, e.cfg.Caller)
+	e.wheel.origin = time.Now().UnixNano()
+	return e, nil
+}
+
+// Config returns the configuration with the ports that were free.
+func (e *Engine) Config() Config { return e.cfg }
+
+// Close closes the sockets.
+func (e *Engine) Close() error {
+	var errs []error
+	for _, s := range e.sockets() {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) sockets() []*mmsg.Socket {
+	return []*mmsg.Socket{e.caller, e.answers, e.busy, e.silent}
+}
+
+// Run offers the calls of a plan and returns when each has ended. numbers are dialled in turn. offered, when not
+// nil, is called once after the last call has started; it must not block.
+func (e *Engine) Run(ctx context.Context, plan Plan, numbers []table.Number, offered func()) (Result, error) {
+	if err := plan.validate(); err != nil {
+		return Result{}, fmt.Errorf("planning a run: %w", err)
+	}
+	if len(numbers) == 0 {
+		return Result{}, errors.New("planning a run: no numbers to dial")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := mmsg.PreciseTimers(); err != nil {
+		return Result{}, fmt.Errorf("setting the timer slack: %w", err)
+	}
+	e.plan, e.numbers, e.count = plan, numbers, counters{}
+	e.text = newCallerText(e.cfg.Caller, e.cfg.Proxy, rand.Uint32())
+	e.calls = make([]call, plan.Calls)
+	sendErrors := e.sendErrors()
+
+	begin := time.Now().UnixNano()
+	s := schedule{begin: begin, rate: plan.Rate, rnd: rand.New(rand.NewPCG(1, 1))}
+	due, last := s.due(0), begin
+	for e.count.ended < plan.Calls {
+		if err := ctx.Err(); err != nil {
+			return Result{}, fmt.Errorf("offering calls: %w", err)
+		}
+		e.now = time.Now().UnixNano()
+		for n := 0; n < burst && e.count.started < plan.Calls && due <= e.now; n++ {
+			if e.now-due > lateAfter {
+				e.count.late++
+			}
+			e.start(uint32(e.count.started))
+			last = e.now
+			due = s.due(e.count.started)
+			if e.count.started == plan.Calls && offered != nil {
+				offered()
+			}
+		}
+		next := e.wheel.next()
+		if e.count.started < plan.Calls {
+			next = min(next, due)
+		}
+		if err := e.step(next); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := e.idle(ctx, drain); err != nil {
+		return Result{}, err
+	}
+	e.count.sendErrors = e.sendErrors() - sendErrors
+	return e.result(last - begin), nil
+}
+
+// Idle serves what still comes in, retransmissions of the last run, for a time.
+func (e *Engine) Idle(ctx context.Context, d time.Duration) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return e.idle(ctx, d)
+}
+
+func (e *Engine) idle(ctx context.Context, d time.Duration) error {
+	end := time.Now().Add(d).UnixNano()
+	for e.now = time.Now().UnixNano(); e.now < end; e.now = time.Now().UnixNano() {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("waiting between runs: %w", err)
+		}
+		if err := e.step(min(end, e.wheel.next())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step sends what is queued, handles what has arrived and what is due, and, when there was nothing to handle, waits
+// for more until next.
+func (e *Engine) step(next int64) error {
+	e.caller.Flush()
+	handled := 0
+	for _, s := range [...]*mmsg.Socket{e.caller, e.answers, e.busy, e.silent} {
+		n, err := s.Receive()
+		if err != nil {
+			return fmt.Errorf("receiving on %v: %w", s.LocalAddr(), err)
+		}
+		for i := range n {
+			b, from := s.Datagram(i)
+			e.handle(s, b, from, s.Stamp(i))
+		}
+		s.Flush()
+		handled += n
+	}
+	e.now = time.Now().UnixNano()
+	e.wheel.advance(e.now, e.fireFn)
+	e.caller.Flush()
+	e.answers.Flush()
+	e.busy.Flush()
+	if handled > 0 || next <= e.now {
+		return nil
+	}
+	if err := e.poller.Wait(time.Duration(next - e.now)); err != nil {
+		return fmt.Errorf("waiting for datagrams: %w", err)
+	}
+	return nil
+}
+
+// handle gives a datagram to whom it was sent.
+func (e *Engine) handle(s *mmsg.Socket, b []byte, from mmsg.Addr, stamp int64) {
+	if stamp == 0 {
+		stamp = e.now
+	}
+	if s == e.silent {
+		e.count.unanswered++
+	}
+	m := &e.message
+	// What belongs to an earlier run, a late retransmission, is nobody's any more.
+	if e.text == nil || !m.scan(b) || m.run != e.text.run || int(m.id) >= e.count.started {
+		e.count.stray++
+		return
+	}
+	switch s {
+	case e.caller:
+		e.heard(m, stamp)
+	case e.answers:
+		e.answer(m, from, stamp)
+	case e.busy:
+		e.reject(m, from, stamp)
+	default:
+		e.ignore(m)
+	}
+}
+
+// fire acts on a token of the wheel.
+func (e *Engine) fire(t uint32) {
+	id, who := t>>tokenBits, int(t&(1<<tokenBits-1))
+	if int(id) >= len(e.calls) {
+		return // Of an earlier run.
+	}
+	if who == tokenCaller {
+		e.callerDue(id)
+		return
+	}
+	e.legDue(id, who-1)
+}
+
+func (e *Engine) sendErrors() uint64 {
+	var n uint64
+	for _, s := range e.sockets() {
+		n += s.SendErrors()
+	}
+	return n
+}

@@ -1,0 +1,40 @@
+//go:build linux
+
+package mmsg
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Poller waits on several sockets from one thread. Lock the goroutine to its thread: with PreciseTimers the
+// kernel wakes it within microseconds of the time asked for, where Go's own timers come from another thread.
+type Poller struct {
+	fds []unix.PollFd
+}
+
+// NewPoller returns a poller on sockets.
+func NewPoller(sockets ...*Socket) *Poller {
+	p := &Poller{}
+	for _, s := range sockets {
+		p.fds = append(p.fds, unix.PollFd{Fd: int32(s.FD()), Events: unix.POLLIN})
+	}
+	return p
+}
+
+// Wait returns when a socket has something to read or d has passed.
+func (p *Poller) Wait(d time.Duration) error {
+	ts := unix.NsecToTimespec(max(int64(d), 0))
+	_, err := unix.Ppoll(p.fds, &ts, nil)
+	if errors.Is(err, unix.EINTR) {
+		return nil
+	}
+	return err
+}
+
+// PreciseTimers makes the waits of this thread end on time, not up to 50 microseconds late.
+func PreciseTimers() error {
+	return unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0)
+}
