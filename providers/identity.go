@@ -1,10 +1,6 @@
 package providers
 
-import (
-	"fmt"
-
-	"github.com/google/uuid"
-)
+import "github.com/google/uuid"
 
 // namespace is the name space of the ids that are made from names (UUIDv5, RFC 9562 section 5.5). It is fixed for
 // ever: another one would give every hand-written entry a new identity.
@@ -15,13 +11,8 @@ func ProviderID(name string) uuid.UUID {
 	return uuid.NewSHA1(namespace, []byte("provider/"+name))
 }
 
-// RouteID returns the id of a hand-written route that has none of its own: it follows from whom it leads where.
-// Priority and weight may be edited without making it another route. Of several alike, ordinal (from 0) is the place
-// among them.
-func RouteID(customer uuid.UUID, target string, provider uuid.UUID, ordinal int) uuid.UUID {
-	name := "route/" + customer.String() + "/" + target + "/" + provider.String()
-	if ordinal > 0 {
-		name += fmt.Sprintf("/%d", ordinal)
-	}
-	return uuid.NewSHA1(namespace, []byte(name))
+// RouteID returns the id of a hand-written route that has none of its own: it follows from whom it leads where, so
+// that priority and weight may be edited without making it another route.
+func RouteID(customer uuid.UUID, target string, provider uuid.UUID) uuid.UUID {
+	return uuid.NewSHA1(namespace, []byte("route/"+customer.String()+"/"+target+"/"+provider.String()))
 }

@@ -1,0 +1,340 @@
+package filestore
+
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/voipbin/dialrouter/providers"
+)
+
+// providerEntry is one entry of the list of providers as the file has it.
+type providerEntry struct {
+	providers.Provider // ID is Nil where the file has none.
+
+	line    int
+	targets []target // Shorthand: the routes that the entry makes by itself.
+	// priority is that of these routes.
+	priority int
+}
+
+type target struct {
+	text string // In its one spelling.
+	line int
+}
+
+// routeEntry is one entry of the list of routes as the file has it.
+type routeEntry struct {
+	providers.Route // ID and ProviderID are Nil where the file has no id.
+
+	line     int
+	provider string // A name or an id.
+}
+
+// The keys of entries. Those of a provider stand in the order in which an entry is written.
+var (
+	//nolint:gochecknoglobals // A table.
+	providerKeys = []string{
+		"name", "hostname", "type", "id", "detail", "tech_prefix", "tech_postfix", "tech_headers", "secret_headers", "codecs",
+		"transport", "enabled", "raw_user", "follow_redirects", "budgets", "failover", "limits", "credentials", "metadata",
+		"priority", "targets",
+	}
+	//nolint:gochecknoglobals // A table.
+	routeKeys    = []string{"target", "provider", "priority", "weight", "customer_id", "id", "name", "detail"}
+	budgetKeys   = []string{"no_reply", "no_ringing", "answer"} //nolint:gochecknoglobals // A table.
+	failoverKeys = []string{"next", "after_ringing"}            //nolint:gochecknoglobals // A table.
+	limitKeys    = []string{"calls", "cps"}                     //nolint:gochecknoglobals // A table.
+	secretKeys   = []string{"username", "password", "realm"}    //nolint:gochecknoglobals // A table.
+	documentKeys = []string{"providers", "routes"}              //nolint:gochecknoglobals // A table.
+)
+
+// provider reads one entry; path names it in problems.
+func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
+	d.bad = d.bad[:0]
+	e := providerEntry{line: n.Line + d.shift}
+	e.Type, e.Enabled = "sip", true
+	var shorthand, hasTargets bool
+	var secretHeaders []string
+	d.mapping(path, n, providerKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "name":
+			d.text(&e.Name, path, v)
+		case "hostname":
+			d.word(&e.Hostname, path, v)
+		case "type":
+			d.word(&e.Type, path, v)
+		case "id":
+			d.id(&e.ID, path, v)
+		case "detail":
+			d.text(&e.Detail, path, v)
+		case "tech_prefix":
+			d.text(&e.TechPrefix, path, v)
+		case "tech_postfix":
+			d.text(&e.TechPostfix, path, v)
+		case "tech_headers":
+			d.techHeaders(&e.Provider, path, v)
+		case "secret_headers":
+			d.list(path, v, func(path string, v *yaml.Node) {
+				var name string
+				if d.word(&name, path, v) {
+					secretHeaders = append(secretHeaders, name)
+				}
+			})
+		case "codecs":
+			d.text(&e.Codecs, path, v)
+		case "transport":
+			d.word((*string)(&e.Transport), path, v)
+		case "enabled":
+			d.boolean(&e.Enabled, path, v)
+		case "raw_user":
+			d.boolean(&e.RawUser, path, v)
+		case "follow_redirects":
+			d.boolean(&e.FollowRedirects, path, v)
+		case "budgets":
+			d.budgets(&e.Budgets, path, v)
+		case "failover":
+			d.failover(&e.Failover, path, v)
+		case "limits":
+			d.limits(&e.Limits, path, v)
+		case "credentials":
+			d.credentials(&e.Credentials, path, v)
+		case "metadata":
+			d.metadata(&e.Provider, path, v)
+		case "priority":
+			d.integer(&e.priority, path, v)
+			shorthand = true
+		case "targets":
+			d.targets(&e, path, v)
+			hasTargets = true
+		default:
+			return false
+		}
+		return true
+	})
+	if n.Kind != yaml.MappingNode {
+		return e
+	}
+	if shorthand && !hasTargets {
+		e.targets = []target{{text: providers.TargetAll, line: e.line}}
+	}
+	d.markSecret(&e.Provider, path, n, secretHeaders)
+	d.validate(path, n, e.Validate())
+	if shorthand || hasTargets {
+		d.validate(path, n, shorthandRules(e.priority))
+	}
+	return e
+}
+
+// shorthandRules checks what an entry says about the routes it makes.
+func shorthandRules(priority int) providers.FieldErrors {
+	r := providers.Route{
+		CustomerID: providers.Everyone, ProviderID: providers.Everyone, Target: providers.TargetAll,
+		Priority: priority, Weight: providers.DefaultWeight,
+	}
+	return r.Validate()
+}
+
+// validate notes what breaks a rule of the domain, at the line of its key.
+func (d *decoder) validate(path string, n *yaml.Node, errs providers.FieldErrors) {
+	for _, e := range errs {
+		if slices.ContainsFunc(d.bad, func(bad string) bool { return covers(bad, e.Field) }) {
+			continue
+		}
+		d.add(fieldLine(n, e.Field), "%s.%s", path, e.Error())
+	}
+}
+
+// covers says whether a problem with the key bad already tells what is wrong with field.
+func covers(bad, field string) bool {
+	rest, ok := strings.CutPrefix(field, bad)
+	if !ok {
+		rest, ok = strings.CutPrefix(bad, field)
+	}
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// fieldLine finds where in n a field such as "budgets.answer" or "tech_headers[X-A]" is written, or the nearest key
+// around it.
+func fieldLine(n *yaml.Node, field string) int {
+	line := n.Line
+	for _, key := range strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		found := false
+		if n.Kind == yaml.MappingNode {
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if strings.EqualFold(n.Content[i].Value, key) {
+					line, n, found = n.Content[i].Line, resolve(n.Content[i+1]), true
+					break
+				}
+			}
+		}
+		if !found {
+			break
+		}
+	}
+	return line
+}
+
+func (d *decoder) techHeaders(p *providers.Provider, path string, n *yaml.Node) {
+	d.mapping(path, n, nil, func(name, path string, v *yaml.Node) bool {
+		h := providers.Header{Name: name}
+		d.secret(&h.Value, path, v)
+		p.TechHeaders = append(p.TechHeaders, h)
+		return true
+	})
+}
+
+// markSecret marks the headers that secret_headers names.
+func (d *decoder) markSecret(p *providers.Provider, path string, n *yaml.Node, names []string) {
+	for _, name := range names {
+		i := slices.IndexFunc(p.TechHeaders, func(h providers.Header) bool { return strings.EqualFold(h.Name, name) })
+		if i < 0 {
+			d.add(fieldLine(n, "secret_headers"), "%s.secret_headers: %q is not among tech_headers", path, providers.Clip(name))
+			continue
+		}
+		p.TechHeaders[i].Secret = true
+	}
+}
+
+func (d *decoder) metadata(p *providers.Provider, path string, n *yaml.Node) {
+	d.mapping(path, n, nil, func(key, path string, v *yaml.Node) bool {
+		var value string
+		if d.text(&value, path, v) {
+			if p.Metadata == nil {
+				p.Metadata = make(map[string]string)
+			}
+			p.Metadata[key] = value
+		}
+		return true
+	})
+}
+
+func (d *decoder) budgets(b *providers.Budgets, path string, n *yaml.Node) {
+	d.mapping(path, n, budgetKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "no_reply":
+			d.duration(&b.NoReply, path, v)
+		case "no_ringing":
+			d.duration(&b.NoRinging, path, v)
+		case "answer":
+			d.duration(&b.Answer, path, v)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d *decoder) failover(f *providers.Failover, path string, n *yaml.Node) {
+	d.mapping(path, n, failoverKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "next":
+			f.Next = []string{}
+			d.list(path, v, func(path string, v *yaml.Node) {
+				var code string
+				if d.text(&code, path, v) {
+					f.Next = append(f.Next, strings.ToLower(code))
+				}
+			})
+		case "after_ringing":
+			var after bool
+			if d.boolean(&after, path, v) {
+				f.AfterRinging = &after
+			}
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d *decoder) limits(l *providers.Limits, path string, n *yaml.Node) {
+	d.mapping(path, n, limitKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "calls":
+			d.integer(&l.Calls, path, v)
+		case "cps":
+			d.number(&l.CPS, path, v)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d *decoder) credentials(c *providers.Credentials, path string, n *yaml.Node) {
+	d.mapping(path, n, secretKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "username":
+			d.text(&c.Username, path, v)
+		case "password":
+			d.secret(&c.Password, path, v)
+		case "realm":
+			d.text(&c.Realm, path, v)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d *decoder) targets(e *providerEntry, path string, n *yaml.Node) {
+	d.list(path, n, func(path string, v *yaml.Node) {
+		var s string
+		if !d.text(&s, path, v) {
+			return
+		}
+		text, err := providers.ParseTarget(s)
+		if err != nil {
+			d.wrong(v, path, "%q %s", providers.Clip(s), err)
+			return
+		}
+		e.targets = append(e.targets, target{text: text, line: v.Line + d.shift})
+	})
+}
+
+// route reads one entry; path names it in problems.
+func (d *decoder) route(path string, n *yaml.Node) routeEntry {
+	d.bad = d.bad[:0]
+	e := routeEntry{line: n.Line + d.shift}
+	e.CustomerID, e.Weight = providers.Everyone, providers.DefaultWeight
+	d.mapping(path, n, routeKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "target":
+			var s string
+			if d.text(&s, path, v) {
+				e.Target = s
+				if target, err := providers.ParseTarget(s); err == nil {
+					e.Target = target
+				}
+			}
+		case "provider":
+			d.text(&e.provider, path, v)
+		case "priority":
+			d.integer(&e.Priority, path, v)
+		case "weight":
+			d.integer(&e.Weight, path, v)
+		case "customer_id":
+			d.id(&e.CustomerID, path, v)
+		case "id":
+			d.id(&e.ID, path, v)
+		case "name":
+			d.text(&e.Name, path, v)
+		case "detail":
+			d.text(&e.Detail, path, v)
+		default:
+			return false
+		}
+		return true
+	})
+	if n.Kind != yaml.MappingNode {
+		return e
+	}
+	if e.provider == "" && !slices.Contains(d.bad, "provider") {
+		d.add(fieldLine(n, "provider"), "%s.provider: is missing", path)
+	}
+	checked := e.Route
+	checked.ProviderID = providers.Everyone // Looked up later, when all providers are known.
+	d.validate(path, n, checked.Validate())
+	return e
+}

@@ -1,0 +1,67 @@
+package filestore
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/voipbin/dialrouter/providers"
+)
+
+// Load reads the file at path once. The catalog is nil unless all problems are warnings.
+func Load(path string) (*providers.Catalog, []providers.Problem) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, []providers.Problem{{File: path, Line: 1, Message: "reading the catalog: " + reason(err)}}
+	}
+	changed := time.Time{}
+	if info, err := os.Stat(path); err == nil {
+		changed = providers.Microseconds(info.ModTime())
+	}
+	return Parse(path, data, changed)
+}
+
+// Parse reads a file's content, which was changed last at the given time. The catalog is nil unless all problems
+// are warnings.
+func Parse(name string, data []byte, changed time.Time) (*providers.Catalog, []providers.Problem) {
+	all, problems := parse(name, data)
+	c, more := assemble(name, revision(data), all, forgetful(changed))
+	problems = append(problems, more...)
+	slices.SortStableFunc(problems, func(a, b providers.Problem) int { return cmp.Compare(a.Line, b.Line) })
+	for _, p := range problems {
+		if !p.Warning {
+			return nil, problems
+		}
+	}
+	return c, problems
+}
+
+// forgetful is the memory of one who never saw the file before: all entries are as old as the file.
+type forgetful time.Time
+
+func (f forgetful) times(uuid.UUID) (created, updated time.Time) { return time.Time(f), time.Time(f) }
+func (forgetful) deletedName(uuid.UUID) string                   { return "" }
+
+// revision names a content: it changes with every byte.
+func revision(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// reason returns what went wrong with a file without repeating its path.
+func reason(err error) string {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err.Error()
+	}
+	return err.Error()
+}
