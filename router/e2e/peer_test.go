@@ -27,6 +27,7 @@ type peer struct {
 	transport string
 
 	mu      sync.Mutex
+	handle  func(m *msg) bool // Sees each message first; true: it is not kept.
 	inbox   []*msg
 	changed chan struct{} // Closed and replaced at each arrival.
 	conns   map[netip.AddrPort]net.Conn
@@ -186,8 +187,21 @@ func (p *peer) readStream(r *bufio.Reader) (string, error) {
 	return head.String() + string(body), nil
 }
 
+// on gives the peer a reflex: what it says true to is done with. It runs on the reader, one message at a time.
+func (p *peer) on(handle func(m *msg) bool) {
+	p.mu.Lock()
+	p.handle = handle
+	p.mu.Unlock()
+}
+
 func (p *peer) got(m *msg) {
 	m.at = time.Now()
+	p.mu.Lock()
+	handle := p.handle
+	p.mu.Unlock()
+	if handle != nil && handle(m) {
+		return
+	}
 	p.mu.Lock()
 	p.inbox = append(p.inbox, m)
 	p.wakeLocked()

@@ -141,7 +141,9 @@ func TestSelection(t *testing.T) {
 }
 
 // idOf is the id of a provider with a name of one letter.
-func idOf(name string) string { return "4dbeabd6-f397-4375-95d2-a38411e07e" + fmt.Sprintf("%02x", name[0]) }
+func idOf(name string) string {
+	return "4dbeabd6-f397-4375-95d2-a38411e07e" + fmt.Sprintf("%02x", name[0])
+}
 
 // TestWeight checks that routes of equal rank share the calls by weight, and that the other one is tried second.
 func TestWeight(t *testing.T) {

@@ -1,0 +1,381 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// checkDelay checks that something came when a budget ended: not before, and not long after.
+func checkDelay(t *testing.T, what string, from, to time.Time, want time.Duration) {
+	t.Helper()
+	const early, late = 30 * time.Millisecond, 700 * time.Millisecond
+	if got := to.Sub(from); got < want-early || got > want+late {
+		t.Errorf("%s came after %v, want %v", what, got, want)
+	}
+}
+
+// TestNoReply checks that a provider which says nothing at all is left after no_reply, without a CANCEL.
+func TestNoReply(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 600ms, no_ringing: 5s, answer: 5s, setup: 10s}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	first := b.expect(t, request("INVITE"))
+	second := c.expect(t, request("INVITE"))
+	checkDelay(t, "c's INVITE", first.at, second.at, 600*time.Millisecond)
+	c.answer(t, second, 486)
+	a.expect(t, status(486))
+	if b.count(request("CANCEL")) > 0 {
+		t.Error("b got a CANCEL before it gave a provisional reply (RFC 3261 section 9.1)")
+	}
+	sent := b.count(request("INVITE"))
+	time.Sleep(8 * shortT1 * 2)
+	if now := b.count(request("INVITE")); now != sent {
+		t.Errorf("b's INVITE was sent again after it was given up: %d, then %d", sent, now)
+	}
+	n.expectMetric(t, 1, "dialrouter_failovers_total", "provider", "b")
+}
+
+// TestNoRinging checks that a provider which only says 100 is cancelled and left after no_ringing.
+func TestNoRinging(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 400ms, no_ringing: 800ms, answer: 5s, setup: 10s}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	first := b.expect(t, request("INVITE"))
+	b.answer(t, first, 100)
+	cancel := b.expect(t, request("CANCEL"))
+	checkDelay(t, "b's CANCEL", first.at, cancel.at, 800*time.Millisecond)
+	second := c.expect(t, request("INVITE"))
+	if second.at.Before(cancel.at.Add(-20 * time.Millisecond)) {
+		t.Error("c was tried before b was cancelled")
+	}
+	b.answer(t, cancel, 200)
+	b.answer(t, first, 487)
+	b.expect(t, request("ACK"))
+	c.answer(t, second, 180)
+	a.expect(t, status(180))
+	c.answer(t, second, 200)
+	a.expect(t, status(200))
+	a.expectNone(t, status(487), quiet)
+}
+
+// TestAnswerBudget checks the end of a call that rings for ever: the branch is cancelled, nobody else is tried, the
+// caller gets 408, and the outcome is timeout.
+func TestAnswerBudget(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{"", "failover: {after_ringing: true}"} {
+		t.Run(keys, func(t *testing.T) {
+			t.Parallel()
+			b, c := newPeer(t), newPeer(t)
+			n := startRouter(t, setup{
+				providers: catalog(trunk("b", b, "priority: 1", keys), trunk("c", c, "priority: 2")),
+				budgets:   "{no_reply: 400ms, no_ringing: 600ms, answer: 900ms, setup: 10s}",
+			})
+			a := n.caller(t)
+			a.send(t, a.invite("+15551234567"))
+			first := b.expect(t, request("INVITE"))
+			b.answer(t, first, 180)
+			ringing := a.expect(t, status(180))
+			cancel := b.expect(t, request("CANCEL"))
+			checkDelay(t, "b's CANCEL", ringing.at, cancel.at, 900*time.Millisecond)
+			b.answer(t, cancel, 200)
+			b.answer(t, first, 487)
+			a.expect(t, status(408))
+			c.expectNone(t, anything(), quiet)
+			a.expectNone(t, status(487), 0)
+			n.expectMetric(t, 1, "dialrouter_calls_total", "outcome", "timeout")
+		})
+	}
+}
+
+// TestSetupBudget checks that the whole call ends in time, whichever provider is being tried.
+func TestSetupBudget(t *testing.T) {
+	t.Parallel()
+	b, c, d := newPeer(t), newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c, d), budgets: "{no_reply: 500ms, no_ringing: 5s, answer: 5s, setup: 800ms}"})
+	a := n.caller(t)
+	sent := time.Now()
+	a.send(t, a.invite("+15551234567"))
+	b.expect(t, request("INVITE"))
+	c.expect(t, request("INVITE"))
+	rep := a.expect(t, final())
+	if rep.code() != 408 {
+		t.Errorf("the caller got %s, want 408", rep.start)
+	}
+	checkDelay(t, "408", sent, rep.at, 800*time.Millisecond)
+	d.expectNone(t, anything(), 600*time.Millisecond)
+	n.expectMetric(t, 1, "dialrouter_calls_total", "outcome", "timeout")
+}
+
+// TestSetupBudgetWhileRinging checks that a call which rings is cancelled when the call's time is over.
+func TestSetupBudgetWhileRinging(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 500ms, no_ringing: 5s, answer: 5s, setup: 800ms}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	got := b.expect(t, request("INVITE"))
+	b.answer(t, got, 180)
+	cancel := b.expect(t, request("CANCEL"))
+	checkDelay(t, "CANCEL", got.at, cancel.at, 800*time.Millisecond)
+	b.answer(t, cancel, 200)
+	b.answer(t, got, 487)
+	a.expect(t, status(408))
+}
+
+// TestMaxAttempts checks that no more providers are tried than allowed.
+func TestMaxAttempts(t *testing.T) {
+	t.Parallel()
+	b, c, d := newPeer(t), newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c, d), budgets: "{no_reply: 5s, no_ringing: 5s, answer: 5s, setup: 10s, max_attempts: 2}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	b.answer(t, b.expect(t, request("INVITE")), 503)
+	c.answer(t, c.expect(t, request("INVITE")), 504)
+	a.expect(t, status(504))
+	d.expectNone(t, anything(), quiet)
+}
+
+// TestMaxAttemptsDefault checks that five providers are tried when nothing is said.
+func TestMaxAttemptsDefault(t *testing.T) {
+	t.Parallel()
+	peers := make([]*peer, 6)
+	for i := range peers {
+		peers[i] = newPeer(t)
+	}
+	n := startRouter(t, setup{providers: trunks(peers...), budgets: "{setup: 10s}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	for _, p := range peers[:5] {
+		p.answer(t, p.expect(t, request("INVITE")), 500)
+	}
+	a.expect(t, status(500))
+	peers[5].expectNone(t, anything(), quiet)
+}
+
+// TestProviderBudgets checks that a provider's own budgets replace the daemon's.
+func TestProviderBudgets(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, own string
+		say       int // What b says, 0 for nothing.
+	}{
+		{"no_reply", "budgets: {no_reply: 400ms}", 0},
+		{"no_ringing", "budgets: {no_ringing: 500ms}", 100},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b, c := newPeer(t), newPeer(t)
+			n := startRouter(t, setup{
+				providers: catalog(trunk("b", b, "priority: 1", test.own), trunk("c", c, "priority: 2")),
+				budgets:   "{no_reply: 20s, no_ringing: 20s, answer: 20s, setup: 30s}",
+			})
+			a := n.caller(t)
+			a.send(t, a.invite("+15551234567"))
+			first := b.expect(t, request("INVITE"))
+			if test.say != 0 {
+				b.answer(t, first, test.say)
+			}
+			second := c.expectWithin(t, request("INVITE"), 2*time.Second)
+			if got := second.at.Sub(first.at); got < 350*time.Millisecond {
+				t.Errorf("c was tried after %v", got)
+			}
+		})
+	}
+	t.Run("answer", func(t *testing.T) {
+		t.Parallel()
+		b := newPeer(t)
+		n := startRouter(t, setup{
+			providers: catalog(trunk("b", b, "priority: 1", "budgets: {answer: 500ms}")),
+			budgets:   "{no_reply: 20s, no_ringing: 20s, answer: 20s, setup: 30s}",
+		})
+		a := n.caller(t)
+		a.send(t, a.invite("+15551234567"))
+		got := b.expect(t, request("INVITE"))
+		b.answer(t, got, 180)
+		b.answer(t, b.expect(t, request("CANCEL")), 200)
+		b.answer(t, got, 487)
+		a.expect(t, status(408))
+	})
+}
+
+// TestR07_AllSilent checks that a call which nobody says anything to ends with 408, as a timeout.
+func TestR07_AllSilent(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 300ms, no_ringing: 5s, answer: 5s, setup: 10s}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	rep := a.expect(t, final())
+	if rep.code() != 408 {
+		t.Errorf("the caller got %s, want 408", rep.start)
+	}
+	if b.count(request("INVITE")) == 0 || c.count(request("INVITE")) == 0 {
+		t.Error("not every provider was tried")
+	}
+	n.expectMetric(t, 1, "dialrouter_calls_total", "outcome", "timeout")
+}
+
+// TestC10_AnswerBudgetIsTimerC checks that the answer budget begins anew with each provisional reply, up to the
+// budget of the whole call.
+func TestC10_AnswerBudgetIsTimerC(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 500ms, no_ringing: 700ms, answer: 700ms, setup: 2500ms}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	got := b.expect(t, request("INVITE"))
+	for i := range 4 { // 1.2 s, more than the budget; each one restarts it.
+		b.answer(t, got, 180+3*(i%2))
+		b.expectNone(t, request("CANCEL"), 400*time.Millisecond)
+	}
+	last := time.Now().Add(-400 * time.Millisecond)
+	cancel := b.expect(t, request("CANCEL"))
+	checkDelay(t, "CANCEL", last, cancel.at, 700*time.Millisecond)
+	b.answer(t, cancel, 200)
+	b.answer(t, got, 487)
+	a.expect(t, status(408))
+}
+
+// TestC10_SetupBudgetBoundsTimerC checks that provisional replies cannot keep a call ringing for ever.
+func TestC10_SetupBudgetBoundsTimerC(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 500ms, no_ringing: 700ms, answer: 700ms, setup: 1500ms}"})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	got := b.expect(t, request("INVITE"))
+	var cancel *msg
+	for range 12 {
+		b.answer(t, got, 183)
+		if cancel = b.next(t, request("CANCEL"), 300*time.Millisecond); cancel != nil {
+			break
+		}
+	}
+	if cancel == nil {
+		t.Fatal("the call was never cancelled")
+	}
+	checkDelay(t, "CANCEL", got.at, cancel.at, 1500*time.Millisecond)
+}
+
+// TestS04_LateAnswerOfALostBranch checks that a 2xx of a provider that was left, when another one has won, is ACKed and
+// ended by us, and never seen by the caller.
+func TestS04_LateAnswerOfALostBranch(t *testing.T) {
+	t.Parallel()
+	for _, silent := range []bool{true, false} {
+		t.Run(fmt.Sprintf("silent %v", silent), func(t *testing.T) {
+			t.Parallel()
+			b, c := newPeer(t), newPeer(t)
+			n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 400ms, no_ringing: 600ms, answer: 5s, setup: 10s}"})
+			a := n.caller(t)
+			inv := a.invite("+15551234567")
+			a.send(t, inv)
+			lost := b.expect(t, request("INVITE"))
+			if !silent {
+				b.answer(t, lost, 100)
+			}
+			won := c.expect(t, request("INVITE"))
+			c.answer(t, won, 200)
+			rep := a.expect(t, status(200))
+			call := a.callerDialog(inv, rep)
+			call.send(t, call.ack(rep))
+			c.expect(t, request("ACK"))
+
+			late := b.answer(t, lost, 200)
+			checkAbandoned(t, b, lost, late)
+			b.answer(t, lost, 200) // The ACK was lost: the 200 comes again and is ACKed again, without a second BYE.
+			b.expect(t, request("ACK"))
+			b.expectNone(t, request("BYE").and("of another transaction", func(m *msg) bool {
+				n, _ := m.cseq()
+				first, _ := b.received(request("BYE"))[0].cseq()
+				return n != first
+			}), quiet)
+			a.expectNone(t, status(200), 0)
+			call.hangUp(t, c)
+		})
+	}
+}
+
+// checkAbandoned checks that a provider whose 200 nobody wants gets an ACK and then a BYE that it can place.
+func checkAbandoned(t *testing.T, b *peer, inv *msg, ok *draft) {
+	t.Helper()
+	ack := b.expect(t, request("ACK"))
+	bye := b.expect(t, request("BYE"))
+	target := inBrackets(ok.get("Contact"))
+	number, _ := inv.cseq()
+	for _, got := range []*msg{ack, bye} {
+		if got.uri() != target {
+			t.Errorf("%s goes to %q, want the Contact %q", got.method(), got.uri(), target)
+		}
+		for _, name := range []string{"From", "To", "Call-ID"} {
+			if got.get(name) != ok.get(name) {
+				t.Errorf("%s of the %s is %q, want %q", name, got.method(), got.get(name), ok.get(name))
+			}
+		}
+	}
+	if n, _ := ack.cseq(); n != number {
+		t.Errorf("CSeq of the ACK is %d, want the INVITE's %d", n, number)
+	}
+	if n, _ := bye.cseq(); n <= number {
+		t.Errorf("CSeq of the BYE is %d, want more than the INVITE's %d", n, number)
+	}
+	b.answer(t, bye, 200)
+}
+
+// TestLateAnswerBeforeAnotherWins checks that the first 2xx wins, of whichever branch: the provider tried last is
+// cancelled.
+func TestLateAnswerBeforeAnotherWins(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 400ms, no_ringing: 600ms, answer: 5s, setup: 10s}"})
+	a := n.caller(t)
+	inv := a.invite("+15551234567")
+	a.send(t, inv)
+	left := b.expect(t, request("INVITE"))
+	b.answer(t, left, 100)
+	second := c.expect(t, request("INVITE"))
+	c.answer(t, second, 180)
+	a.expect(t, status(180))
+	b.answer(t, b.expect(t, request("CANCEL")), 200)
+	b.answer(t, left, 200)
+
+	rep := a.expect(t, status(200))
+	if got := inBrackets(rep.get("Contact")); got != inBrackets(b.contact("udp")) {
+		t.Errorf("the caller got the 200 of %s, want b's", got)
+	}
+	c.answer(t, c.expect(t, request("CANCEL")), 200)
+	c.answer(t, second, 487)
+	c.expect(t, request("ACK"))
+	a.expectNone(t, final().to("INVITE").and("but 200", func(m *msg) bool { return m.code() != 200 }), quiet)
+	call := a.callerDialog(inv, rep)
+	call.send(t, call.ack(rep))
+	b.expect(t, request("ACK"))
+	call.hangUp(t, b)
+}
+
+// TestLateAnswerAfterTimeout checks that a 2xx which crosses the CANCEL of a call that was given up leaves nobody
+// with half a call: the caller gets it, or we end it.
+func TestLateAnswerAfterTimeout(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 400ms, no_ringing: 600ms, answer: 600ms, setup: 10s}"})
+	a := n.caller(t)
+	inv := a.invite("+15551234567")
+	a.send(t, inv)
+	got := b.expect(t, request("INVITE"))
+	b.answer(t, got, 180)
+	b.answer(t, b.expect(t, request("CANCEL")), 200)
+	rep := a.next(t, status(408), time.Second)
+	if rep != nil {
+		a.send(t, ackFor(inv, rep))
+	}
+	ok := b.answer(t, got, 200)
+	if a.next(t, status(200).to("INVITE"), quiet) != nil {
+		return
+	}
+	checkAbandoned(t, b, got, ok)
+}
