@@ -12,6 +12,25 @@ import (
 
 // Receive takes what has arrived, up to Batch datagrams, without waiting. It returns 0 when nothing is there.
 func (s *Socket) Receive() (int, error) {
+	s.prepare()
+	if err := s.raw.Control(s.receiveFn); err != nil {
+		return 0, err
+	}
+	return s.received()
+}
+
+// ReceiveWait is Receive, but waits in Go's network poller until something has arrived or the socket is closed. It
+// may return 0 all the same.
+func (s *Socket) ReceiveWait() (int, error) {
+	s.prepare()
+	if err := s.raw.Read(s.waitFn); err != nil {
+		return 0, err
+	}
+	return s.received()
+}
+
+// prepare resets what the kernel wrote to the headers last time.
+func (s *Socket) prepare() {
 	for i := range Batch {
 		h := &s.in.hdr[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet4
@@ -19,9 +38,9 @@ func (s *Socket) Receive() (int, error) {
 			h.SetControllen(controlSize)
 		}
 	}
-	if err := s.raw.Control(s.receiveFn); err != nil {
-		return 0, err
-	}
+}
+
+func (s *Socket) received() (int, error) {
 	switch s.errno {
 	case 0:
 		return s.n, nil
@@ -29,6 +48,11 @@ func (s *Socket) Receive() (int, error) {
 		return 0, nil
 	}
 	return 0, s.errno
+}
+
+func (s *Socket) receiveOrWait(fd uintptr) (stop bool) {
+	s.receive(fd)
+	return s.errno != unix.EAGAIN
 }
 
 // receive and send never block, so the scheduler is not told about them.

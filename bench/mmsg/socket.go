@@ -64,6 +64,7 @@ type Socket struct {
 
 	// What the functions below exchange with the raw connection: fixed closures, so that a call allocates nothing.
 	receiveFn, sendFn func(uintptr)
+	waitFn            func(uintptr) bool
 	first, count, n   int
 	errno             unix.Errno
 }
@@ -130,7 +131,7 @@ func (s *Socket) setUp() error {
 			s.in.hdr[i].hdr.Control = &s.control[i][0]
 		}
 	}
-	s.receiveFn, s.sendFn = s.receive, s.send
+	s.receiveFn, s.sendFn, s.waitFn = s.receive, s.send, s.receiveOrWait
 	return nil
 }
 
