@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// benchOffer is the offer of bench/sipp/uac.xml.
+// benchOffer is the offer of the load test's caller.
 const benchOffer = `v=0
 o=- 3926418312 3926418312 IN IP4 127.0.0.1
 s=call
@@ -42,14 +42,15 @@ func compile(tb testing.TB, list string) *Policy {
 }
 
 func BenchmarkFilter(b *testing.B) {
-	offer := []byte(crlf(benchOffer))
-	for _, bb := range []struct{ name, list string }{
-		{"edited", "PCMU,PCMA"},
-		{"untouched", "opus,G722,PCMU,PCMA,G729,iLBC,GSM"},
-		{"no codec", "AMR-WB"},
+	webrtc := readGolden(b, "testdata/webrtc.txt").in
+	for _, bb := range []struct{ name, list, offer string }{
+		{"eight codecs to two", "PCMU,PCMA", crlf(benchOffer)},
+		{"eight codecs to all", "opus,G722,PCMU,PCMA,G729,iLBC,GSM", crlf(benchOffer)},
+		{"eight codecs to none", "AMR-WB", crlf(benchOffer)},
+		{"browser", "PCMU,opus", webrtc},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			p := compile(b, bb.list)
+			p, offer := compile(b, bb.list), []byte(bb.offer)
 			dst := make([]byte, 0, 2*len(offer))
 			b.ReportAllocs()
 			b.SetBytes(int64(len(offer)))
@@ -57,5 +58,40 @@ func BenchmarkFilter(b *testing.B) {
 				p.Filter(dst, offer)
 			}
 		})
+	}
+}
+
+func BenchmarkFilterBody(b *testing.B) {
+	isup := readGolden(b, "testdata/isup.txt")
+	for _, bb := range []struct{ name, contentType, body string }{
+		{"sdp", "application/sdp", crlf(benchOffer)},
+		{"multipart", isup.contentType, isup.in},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			p, contentType, body := compile(b, "PCMU,PCMA"), []byte(bb.contentType), []byte(bb.body)
+			dst := make([]byte, 0, 2*len(body))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				p.FilterBody(dst, contentType, nil, body)
+			}
+		})
+	}
+}
+
+func BenchmarkViolates(b *testing.B) {
+	p, answer := compile(b, "PCMU,PCMA"), []byte(describe("m=audio 4000 RTP/AVP 0 101|a=rtpmap:0 PCMU/8000|a=rtpmap:101 telephone-event/8000|a=fmtp:101 0-16"))
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Violates(answer)
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile("PCMU,PCMA,opus/48000/2"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

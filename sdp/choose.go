@@ -145,7 +145,7 @@ func (m *media) sort() bool {
 			m.kept[at] = m.kept[at-1]
 			at--
 		}
-		m.kept[at] = uint8(i) //nolint:gosec // At most 127.
+		m.kept[at] = uint8(i)
 		m.stays++
 	}
 	if m.stays < m.count {

@@ -116,8 +116,8 @@ func (m *media) add(p *Policy, body []byte, from, to int) bool {
 	}
 	e := &m.payloads[m.count]
 	m.count++
-	m.index[n] = uint8(m.count)                                                             //nolint:gosec // At most 128.
-	*e = payload{at: uint32(from), size: uint8(size), number: uint8(n), rank: unlisted} //nolint:gosec // Bounded above.
+	m.index[n] = uint8(m.count)
+	*e = payload{at: uint32(from), size: uint8(size), number: uint8(n), rank: unlisted}
 	if int(n) < len(staticTypes) && staticTypes[n].clock > 0 {
 		e.role, e.rank = roleCodec, p.static[n]
 		e.clocks[0] = staticTypes[n].clock

@@ -144,7 +144,7 @@ func (p *Policy) rank(name []byte, clock, channels uint32) uint8 {
 	for i := range p.codecs {
 		c := &p.codecs[i]
 		if (c.clock == 0 || c.clock == clock) && (c.channels == 0 || c.channels == channels) && equalFold(name, c.name) {
-			return uint8(i) //nolint:gosec // At most 128 elements fit into a list.
+			return uint8(i)
 		}
 	}
 	return unlisted

@@ -40,7 +40,7 @@ func TestLineEndings(t *testing.T) {
 
 // unreadable are bodies that are no session descriptions, or that two readers could take for different ones. All but
 // the first few would be edited without their fault.
-var unreadable = map[string]string{ //nolint:gochecknoglobals // The cases of two tests.
+var unreadable = map[string]string{
 	"text":                       "hello",
 	"line breaks alone":          "\r\n\r\n",
 	"blanks":                     "  \r\n",

@@ -80,7 +80,7 @@ func number(b []byte, limit uint32) (value uint32, size int) {
 		}
 		size++
 	}
-	return uint32(total), size //nolint:gosec // At most limit.
+	return uint32(total), size
 }
 
 // word finds the first word of body[at:stop]: body[from:to], which is empty when there is none.

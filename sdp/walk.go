@@ -11,18 +11,15 @@ type walker struct {
 	bad              bool
 }
 
-// open reads the session's own lines. It reports whether a media section follows.
-func (w *walker) open() bool {
+// open reads the session's own lines, and stops at the first media section or at the end.
+func (w *walker) open() {
 	if bytes.IndexByte(w.body, 0) >= 0 || !w.advance() || string(w.body[w.start:w.stop]) != "v=0" {
 		w.bad = true
-		return false
+		return
 	}
-	for w.advance() {
-		if w.body[w.start] == 'm' {
-			return true
-		}
+	for w.advance() && w.body[w.start] != 'm' {
+		continue
 	}
-	return false
 }
 
 // more reports whether the walker stands on a media section that is still to be read.
