@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,9 +39,6 @@ func (d *decoder) add(n *yaml.Node, path, format string, args ...any) {
 	d.problems = append(d.problems, Problem{File: d.file, Line: line, Message: message})
 }
 
-// yamlLine finds the line in an error of the YAML parser, which has no other way to tell it.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
 // document returns the root of the one document in data, nil when there is none or it is no YAML.
 func (d *decoder) document(data []byte) *yaml.Node {
 	if line, what := unreadable(data); line > 0 {
@@ -55,48 +51,19 @@ func (d *decoder) document(data []byte) *yaml.Node {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		d.syntax(err)
+		d.problems = append(d.problems, syntaxProblem(d.file, data, err))
 		return nil
 	}
 	switch err := decode.Decode(&second); {
 	case err == nil:
 		d.add(&second, "", "a second document begins here; a configuration is one document")
 	case !errors.Is(err, io.EOF):
-		d.syntax(err)
+		d.problems = append(d.problems, syntaxProblem(d.file, data, err))
 	}
 	if len(first.Content) == 0 {
 		return nil
 	}
 	return resolve(first.Content[0])
-}
-
-func (d *decoder) syntax(err error) {
-	text, line := err.Error(), 1
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		text = text[len(m[0]):]
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = max(n, 1)
-		}
-	}
-	d.problems = append(d.problems, Problem{File: d.file, Line: line, Message: "not YAML: " + text})
-}
-
-// unreadable finds bytes that no YAML file may hold, for which the parser has no line.
-func unreadable(data []byte) (line int, what string) {
-	line = 1
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		switch {
-		case r == utf8.RuneError && size <= 1:
-			return line, fmt.Sprintf("not YAML: the byte 0x%02X is not UTF-8", data[i])
-		case r == '\n':
-			line++
-		case r < ' ' && r != '\t' && r != '\r', r == 0x7F, r == 0xFFFE, r == 0xFFFF:
-			return line, fmt.Sprintf("not YAML: control character %U", r)
-		}
-		i += size
-	}
-	return 0, ""
 }
 
 // resolve follows an alias to what it stands for.
