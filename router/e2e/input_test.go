@@ -50,7 +50,9 @@ func TestMutations(t *testing.T) {
 	n := startRouter(t, setup{providers: catalog(trunk("b", b, "priority: 1", "codecs: PCMU"))})
 	a := n.caller(t)
 	b.on(func(m *msg) bool { return m.get("X-Canary") == "" })
-	a.on(func(m *msg) bool { return m.get("X-Canary") == "" && m.code() != 0 && !strings.Contains(m.get("Call-ID"), "canary") })
+	a.on(func(m *msg) bool {
+		return m.get("X-Canary") == "" && m.code() != 0 && !strings.Contains(m.get("Call-ID"), "canary")
+	})
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 1500 {
 		text := []byte(a.invite("+15551234567").offering(wideOffer()).text())

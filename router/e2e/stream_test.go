@@ -132,7 +132,7 @@ func TestX06_Oversize(t *testing.T) {
 	n := startRouter(t, setup{providers: catalog(trunk("b", b, "priority: 1", "transport: tcp"))})
 	a := n.tcpCaller(t)
 
-	fits := a.invite("+15551234567").add("X-Long: " + strings.Repeat("y", 60<<10)).with("text/plain", strings.Repeat("z", 150<<10))
+	fits := a.invite("+15551234567").add("X-Long: "+strings.Repeat("y", 60<<10)).with("text/plain", strings.Repeat("z", 150<<10))
 	a.send(t, fits)
 	checkUntouched(t, fits, b.expect(t, request("INVITE")))
 

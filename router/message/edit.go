@@ -82,13 +82,18 @@ func (e *Edits) Grown() int {
 
 // Apply appends the edited copy of src to dst and returns it.
 func (e *Edits) Apply(dst, src []byte) []byte {
+	return e.ApplyRange(dst, src, Span{0, uint32(len(src))})
+}
+
+// ApplyRange is Apply for a part of src: it appends the edited copy of the span. Changes outside it must not be named.
+func (e *Edits) ApplyRange(dst, src []byte, s Span) []byte {
 	// Insertion sort: some ten changes, nearly in order; stable, so that insertions at one place keep their order.
 	for i := 1; i < len(e.ops); i++ {
 		for j := i; j > 0 && e.ops[j].start < e.ops[j-1].start; j-- {
 			e.ops[j], e.ops[j-1] = e.ops[j-1], e.ops[j]
 		}
 	}
-	pos := uint32(0)
+	pos := s.Start
 	for _, o := range e.ops {
 		if o.start > pos {
 			dst = append(dst, src[pos:o.start]...)
@@ -97,5 +102,5 @@ func (e *Edits) Apply(dst, src []byte) []byte {
 		dst = append(dst, e.text[o.from:o.to]...)
 		pos = max(pos, o.end)
 	}
-	return append(dst, src[pos:]...)
+	return append(dst, src[pos:s.End]...)
 }

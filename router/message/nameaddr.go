@@ -123,7 +123,7 @@ func (m *Message) CSeqOf() (n uint32, method []byte, fault *Fault) {
 		return 0, nil, ErrCSeq
 	}
 	for _, c := range method {
-		if !isToken(c) {
+		if !IsToken(c) {
 			return 0, nil, ErrCSeq
 		}
 	}

@@ -116,7 +116,7 @@ func (m *Message) header(pos, end int) *Fault {
 	}
 	// A name with anything but token characters would be read differently by the next element.
 	for _, c := range line[:name] {
-		if !isToken(c) {
+		if !IsToken(c) {
 			return ErrHeaderLine
 		}
 	}

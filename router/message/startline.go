@@ -16,7 +16,8 @@ var tokenChars = func() (t [256]bool) { //nolint:gochecknoglobals // A lookup ta
 	return t
 }()
 
-func isToken(c byte) bool { return tokenChars[c] }
+// IsToken says whether a byte may stand in an RFC 3261 token.
+func IsToken(c byte) bool { return tokenChars[c] }
 
 // startLine reads [pos, end), the first line without its line end.
 func (m *Message) startLine(pos, end int) *Fault {
@@ -60,7 +61,7 @@ func (m *Message) requestLine(pos int, line []byte) *Fault {
 		return ErrNotSIP
 	}
 	for _, c := range line[:sp1] {
-		if !isToken(c) {
+		if !IsToken(c) {
 			return ErrNotSIP
 		}
 	}

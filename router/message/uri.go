@@ -46,7 +46,7 @@ func ParseURI(b []byte) (URI, *Fault) {
 		return u, nil
 	default:
 		for _, c := range scheme {
-			if !isToken(c) {
+			if !IsToken(c) {
 				return u, ErrURI
 			}
 		}

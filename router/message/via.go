@@ -57,7 +57,7 @@ func ParseVia(buf []byte, s Span) (ViaElem, *Fault) {
 	for i := range 3 {
 		start := skipSpace(buf, pos, limit)
 		pos = start
-		for pos < limit && isToken(buf[pos]) {
+		for pos < limit && IsToken(buf[pos]) {
 			pos++
 		}
 		tok := Span{start, pos}

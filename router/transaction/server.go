@@ -79,6 +79,11 @@ func (s *Server) Respond(t *Timing, now int64, code int) Action {
 	return Send
 }
 
+// Forget ends the transaction at the given time without a response; copies until then are absorbed.
+func (s *Server) Forget(at int64) {
+	s.state, s.resendAt, s.endAt = Confirmed, 0, at
+}
+
 // Tick carries out what is due: Resend, GiveUp, End or None. It is to be called again until it answers None.
 func (s *Server) Tick(t *Timing, now int64) Action {
 	if s.endAt != 0 && now >= s.endAt {

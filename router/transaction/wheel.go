@@ -8,11 +8,11 @@ import (
 // The wheel turns in steps of 10 ms; a full turn takes some 41 s, a little more than the longest timer of RFC 3261.
 // What is due later is put into the last bucket and comes round again.
 //
-//	           now
-//	 ... | 17 | 18 | 19 | ...     bucket = time / tick modulo wheelBuckets
-//	       |    |    +-- slots 4, 99, 12
-//	       |    +------- slot 7
-//	       +------------ done
+//	          now
+//	... | 17 | 18 | 19 | ...     bucket = time / tick modulo wheelBuckets
+//	      |    |    +-- slots 4, 99, 12
+//	      |    +------- slot 7
+//	      +------------ done
 //
 // Buckets hold slot numbers only. An entry is never taken out before its time: whoever is woken looks at its own
 // deadlines, and finds nothing due when they have moved. That makes a timer that does not fire one append.
@@ -45,8 +45,9 @@ func NewWheel(now int64) *Wheel {
 // Tick is how often Expire wants to be called.
 func (w *Wheel) Tick() time.Duration { return time.Duration(wheelTick) }
 
-// Add asks for a slot to be woken at a time, or shortly after.
-func (w *Wheel) Add(slot uint32, at int64) {
+// Add asks for a slot to be woken at a time, or shortly after. It returns when that will be: earlier than asked for a
+// time that is more than a turn away.
+func (w *Wheel) Add(slot uint32, at int64) int64 {
 	s := &w.shards[slot%wheelShards]
 	tick := (at + wheelTick - 1) / wheelTick
 	s.mu.Lock()
@@ -54,6 +55,7 @@ func (w *Wheel) Add(slot uint32, at int64) {
 	b := &s.buckets[tick%wheelBuckets]
 	*b = append(*b, slot)
 	s.mu.Unlock()
+	return tick * wheelTick
 }
 
 // Expire appends the slots that are due to dst.

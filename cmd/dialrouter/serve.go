@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/voipbin/dialrouter/config"
+	"github.com/voipbin/dialrouter/providers/filestore"
+	dialrouter "github.com/voipbin/dialrouter/router"
+)
+
+// serve carries calls until a signal ends it.
+func serve(env environment, args []string) (err error) {
+	var path string
+	rest, err := flags(env, "serve", args, func(fs *flag.FlagSet) { configFlag(fs, &path) })
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
+	}
+	cfg, cat, err := loadBoth(env, path)
+	if err != nil {
+		return err
+	}
+	_ = cat // Read only to name every problem before anything starts.
+
+	// From here on a signal is not lost: those that come before the router is ready end it.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	log := logger(env.stderr, cfg.Log)
+	var closers closers
+	defer func() { err = errors.Join(err, closers.close()) }()
+
+	store, err := filestore.Open(cfg.Catalog.File)
+	if err != nil {
+		return err
+	}
+	closers.add("catalog", store.Close)
+	registry, err := newRegistry()
+	if err != nil {
+		return err
+	}
+	r, err := dialrouter.New(dialrouter.Options{Config: cfg, Store: store, Log: log, Registry: registry})
+	if err != nil {
+		return err
+	}
+	closers.add("router", r.Close)
+	admin, err := startAdmin(cfg.Admin, r, registry, log)
+	if err != nil {
+		return err
+	}
+	closers.add("admin", admin.close)
+	r.Start()
+
+	names := make([]string, 0, 4)
+	for _, l := range r.Listeners() {
+		names = append(names, strings.ToLower(l.Proto.String())+"://"+l.Addr.String())
+	}
+	if admin.addr != "" {
+		names = append(names, "http://"+admin.addr)
+	}
+	fmt.Fprintln(env.stdout, "ready", strings.Join(names, " "))
+	return wait(env, path, cfg, r, log, signals)
+}
+
+// wait acts on signals until one ends the program.
+func wait(env environment, path string, cfg *config.Config, r *dialrouter.Router, log *slog.Logger, signals <-chan os.Signal) error {
+	for s := range signals {
+		switch s {
+		case syscall.SIGHUP:
+			reloadAll(env, path, r, log)
+		case syscall.SIGINT:
+			return nil
+		default:
+			drain(cfg, r, log, signals)
+			return nil
+		}
+	}
+	return nil
+}
+
+// reloadAll reads the configuration and the catalog again.
+func reloadAll(env environment, path string, r *dialrouter.Router, log *slog.Logger) {
+	next, err := loadConfig(env, path)
+	if err != nil {
+		log.Error("configuration not reloaded, the old one stays in force", "error", "see the problems above")
+		return
+	}
+	if err := r.Reconfigure(context.Background(), next); err != nil {
+		log.Error("not reloaded", "error", err)
+		return
+	}
+	log.Info("reloaded", "revision", r.Revision())
+}
+
+// drain refuses new calls and waits for those being set up; a second signal ends it at once.
+func drain(cfg *config.Config, r *dialrouter.Router, log *slog.Logger, signals <-chan os.Signal) {
+	log.Info("draining", "calls_in_progress", r.CallsInProgress(), "limit", cfg.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.Drain)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.Drain(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				log.Warn("drain ended early", "calls_lost", r.CallsInProgress())
+			}
+			return
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				return
+			}
+		}
+	}
+}
+
+func logger(w io.Writer, cfg config.Log) *slog.Logger {
+	o := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func newRegistry() (*prometheus.Registry, error) {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "dialrouter", Name: "build_info", Help: "The version that runs; always 1.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{
+		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return reg, nil
+}
+
+// closers are ended last in, first out.
+type closers []closer
+
+type closer struct {
+	name  string
+	close func() error
+}
+
+func (c *closers) add(name string, f func() error) { *c = append(*c, closer{name, f}) }
+
+func (c *closers) close() error {
+	var errs []error
+	for i := len(*c) - 1; i >= 0; i-- {
+		if err := (*c)[i].close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing %s: %w", (*c)[i].name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,68 @@
+// Package health knows which providers answer. What it knows lives outside the catalog, keyed by provider id, and
+// survives reloads: a provider that rests because it asked for it still rests when somebody edits a route.
+package health
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// MaxRest bounds how long a provider is left alone on its own word (RFC 3261 section 21.5.4 sets no bound).
+const MaxRest = 10 * time.Minute
+
+// Registry has one State for each provider that was ever asked for. It is safe for concurrent use.
+type Registry struct {
+	mu     sync.Mutex
+	states map[uuid.UUID]*State
+}
+
+// NewRegistry makes an empty registry.
+func NewRegistry() *Registry { return &Registry{states: make(map[uuid.UUID]*State)} }
+
+// State returns the state of a provider, the same pointer each time.
+func (r *Registry) State(id uuid.UUID) *State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.states[id]
+	if !ok {
+		s = new(State)
+		r.states[id] = s
+	}
+	return s
+}
+
+// Keep forgets the providers that are not in the set.
+func (r *Registry) Keep(ids map[uuid.UUID]int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id := range r.states {
+		if _, ok := ids[id]; !ok {
+			delete(r.states, id)
+		}
+	}
+}
+
+// State is what is known of one provider now. Its methods are safe for concurrent use and take no lock. Times are
+// nanoseconds of the router's monotonic clock.
+type State struct {
+	restUntil atomic.Int64
+}
+
+// Rest leaves the provider alone for a time from now on, as it asked by Retry-After; MaxRest at most.
+func (s *State) Rest(now int64, d time.Duration) {
+	until := now + int64(min(d, MaxRest))
+	for {
+		old := s.restUntil.Load()
+		if old >= until || s.restUntil.CompareAndSwap(old, until) {
+			return
+		}
+	}
+}
+
+// Resting says for how much longer the provider is left alone; zero when it is not.
+func (s *State) Resting(now int64) time.Duration {
+	return time.Duration(max(0, s.restUntil.Load()-now))
+}

@@ -1,0 +1,163 @@
+package router
+
+import (
+	"time"
+
+	"github.com/voipbin/dialrouter/router/dialplan"
+	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/transaction"
+)
+
+// tryingDelay is when a caller that has heard nothing gets our 100. RFC 3261 section 17.2.1 wants it within 200 ms;
+// a provider that is faster than this saves the message.
+const tryingDelay = int64(150 * time.Millisecond)
+
+// advanceLocked starts the next attempt, or concludes the call when there is none. m and rq are the request when it is
+// at hand, nil otherwise.
+func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
+	for !c.cancelled && c.next < len(c.plan) && w.now < c.setupEnd && c.tried() < c.snap.maxAttempts {
+		ch := c.plan[c.next]
+		c.next++
+		p := &c.snap.providers[ch.Provider]
+		if p.skip() != skipNone {
+			continue
+		}
+		if m == nil {
+			m, rq = w.reread(c)
+		}
+		if w.attemptLocked(c, p, ch, 0, m, rq) {
+			if n := len(c.attempts); n > 1 {
+				w.r.metrics.failover(&c.attempts[n-2])
+			}
+			return
+		}
+		c.unable = true
+	}
+	w.concludeLocked(c)
+}
+
+// tried counts the providers that were tried: an attempt at another address of the same one is no new try.
+func (c *call) tried() int {
+	n := 0
+	for i := range c.attempts {
+		if c.attempts[i].hop == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// skipReason says why a provider is not tried at all.
+type skipReason uint8
+
+const (
+	skipNone skipReason = iota
+	skipDisabled
+	skipNoAddress
+)
+
+func (p *provider) skip() skipReason {
+	switch {
+	case !p.Enabled:
+		return skipDisabled
+	case len(p.hops) == 0:
+		return skipNoAddress
+	default:
+		return skipNone
+	}
+}
+
+// attemptLocked tries a provider at one of its addresses. It is false when the codec list leaves nothing to offer.
+func (w *worker) attemptLocked(c *call, p *provider, ch dialplan.Choice, hopIndex int, m *message.Message, rq *request) bool {
+	a := c.addAttempt()
+	a.prov, a.choice = p, ch
+	a.flow, a.hop = p.hops[hopIndex].flow, int8(min(hopIndex, 127))
+	a.nonce = w.rng.Uint64()
+	if !w.dress(c, a, m, rq) {
+		c.attempts = c.attempts[:len(c.attempts)-1]
+		return false
+	}
+	w.launchLocked(c, a)
+	a.budgetEnd = w.now + p.budgets.noReply
+	return true
+}
+
+// launchLocked sends the request in w.buf as an attempt's.
+func (w *worker) launchLocked(c *call, a *attempt) {
+	a.start = w.now
+	a.sent = w.r.bufs.Copy(w.buf)
+	a.client.Start(&w.r.timing, w.now, c.invite, a.flow.Proto.Reliable())
+	w.send(a.flow, a.sent, requestKind(c.method))
+}
+
+// abandonLocked goes on without an attempt: it is cancelled if it ever answered, or as soon as it does (RFC 3261
+// section 9.1), and stays only so that a late 2xx does not leave a leg up that nobody owns.
+func (w *worker) abandonLocked(c *call, a *attempt, why cause) {
+	if a.abandoned {
+		return
+	}
+	a.abandoned, a.budgetEnd = true, 0
+	w.endAttempt(a, why)
+	w.stopLocked(c, a)
+}
+
+// stopLocked cancels a pending attempt, now or as soon as it may.
+func (w *worker) stopLocked(c *call, a *attempt) {
+	if !c.invite || !a.client.Pending() {
+		a.client.Quiet(w.now)
+		return
+	}
+	if a.client.State() != transaction.Proceeding {
+		a.cancelDue = true
+		if a.abandoned {
+			a.client.Quiet(w.now + w.life())
+		}
+		return
+	}
+	w.sendCancelLocked(a)
+}
+
+// life is 64 times T1, in nanoseconds.
+func (w *worker) life() int64 { return 64 * int64(w.r.timing.T1) }
+
+// sendCancelLocked sends CANCEL for an attempt that gave a provisional response. If no final response follows within
+// 64*T1, the transaction ends (RFC 3261 section 9.1).
+func (w *worker) sendCancelLocked(a *attempt) {
+	a.cancelDue = false
+	if a.cancel.State() != transaction.Idle {
+		return
+	}
+	a.cancel.Start(&w.r.timing, w.now, false, a.flow.Proto.Reliable())
+	a.client.Quiet(w.now + w.life())
+	w.hop(a, "CANCEL", nil)
+	w.send(a.flow, w.buf, requestKind(message.CANCEL))
+}
+
+// hop writes a CANCEL, or the ACK to a non-2xx response, into w.buf: both have the Request-URI, Call-ID, From, CSeq
+// number, Route and top Via of the request that was sent (RFC 3261 sections 9.1 and 17.1.1.3). To is the request's
+// for CANCEL, the response's for ACK.
+func (w *worker) hop(a *attempt, method string, to []byte) {
+	m := &w.held
+	_ = m.Parse(a.sent)
+	b := append(append(w.buf[:0], method...), ' ')
+	b = append(append(b, m.Bytes(m.URI)...), " SIP/2.0\r\n"...)
+	b = append(b, m.Bytes(m.First(message.Via).Line)...)
+	b = append(b, "Max-Forwards: 70\r\n"...)
+	b = append(b, m.Bytes(m.First(message.From).Line)...)
+	if to == nil {
+		to = m.Bytes(m.First(message.To).Line)
+	}
+	b = append(b, to...)
+	b = append(b, m.Bytes(m.First(message.CallID).Line)...)
+	n, _, _ := m.CSeqOf()
+	b = append(b, "CSeq: "...)
+	b = appendUint(b, n)
+	b = append(append(append(b, ' '), method...), "\r\n"...)
+	first, end := m.Range(message.Route)
+	for i := first; i < end; i++ {
+		if h := &m.Headers[i]; h.Kind == message.Route {
+			b = append(b, m.Bytes(h.Line)...)
+		}
+	}
+	w.buf = append(b, "Content-Length: 0\r\n\r\n"...)
+}

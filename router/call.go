@@ -1,0 +1,224 @@
+package router
+
+import (
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/voipbin/dialrouter/router/dialplan"
+	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/transaction"
+	"github.com/voipbin/dialrouter/router/transport"
+	"github.com/voipbin/dialrouter/sdp"
+)
+
+// role tells why a call struct exists.
+type role uint8
+
+const (
+	free   role = iota
+	placed      // A request outside a dialog, carried by plan: attempts one after the other.
+	inside      // A request within a dialog, carried by its route set: one attempt.
+	own         // A request of our own: the BYE that ends a leg nobody owns. No server transaction.
+)
+
+// call is the response context of RFC 3261 section 16.2: one server transaction, and the client transactions that
+// serve it. It lives in a numbered slot; the lock guards everything but key, which is set while no one else can find
+// the call and stays as long as it is in the table.
+type call struct {
+	mu   sync.Mutex
+	slot uint32
+	role role
+
+	method  message.Method
+	invite  bool
+	server  transaction.Server
+	key     transaction.Key
+	from    transport.Flow // Where the request came from, and where its responses go.
+	req     []byte         // The request as it came; nil once no attempt can follow.
+	resp    []byte         // The response that was sent last.
+	best    []byte         // The best final response so far, not yet sent.
+	bestOf  int            // Its status.
+	queued  int64          // The wheel wakes us then; zero: it does not.
+	counted bool           // Counts among the calls in progress.
+
+	snap     *snapshot
+	plan     []dialplan.Choice
+	next     int // The first choice of plan that was not looked at yet.
+	attempts []attempt
+	policy   *sdp.Policy // The per-call codec list, or that of the dialog.
+
+	number    []byte // The dial string as it goes out.
+	digits    int    // How many digits it was matched by; zero: it is no number.
+	customer  uuid.UUID
+	listed    bool // The providers were named by the request.
+	cancelled bool
+	rang      bool
+	timedOut  bool // A budget ended the call.
+	unable    bool // Only codecs kept providers from being tried.
+	cseq      uint32
+	start     int64
+	setupEnd  int64
+	tryingAt  int64 // When a 100 is due.
+}
+
+// attempt is one client transaction: a provider tried for the call, or the next hop of a request within a dialog.
+type attempt struct {
+	client transaction.Client
+	cancel transaction.Client // The CANCEL, a transaction of its own with the same branch.
+	nonce  uint64             // In our branch; tells a response for us from one for an earlier user of the slot.
+	loop   uint32             // Likewise in our branch: the hash of RFC 3261 section 16.6 item 8.
+	prov   *provider          // Nil within a dialog.
+	choice dialplan.Choice
+	policy *sdp.Policy // What the offer went through.
+	flow   transport.Flow
+	hop    int8   // Index into prov.hops.
+	sent   []byte // The request as sent; once a final response is in, the ACK to it.
+
+	start     int64
+	reply     int64 // When anything at all came back.
+	ringing   int64
+	answered  int64
+	budgetEnd int64 // When no_reply, no_ringing or answer is over.
+
+	status    int // The last status code that came.
+	cause     cause
+	cancelDue bool // Cancel as soon as a provisional response is in (RFC 3261 section 9.1).
+	abandoned bool // We went on without it.
+	edited    bool // The offer was edited.
+	ended     bool // A 2xx nobody wants was ended by our BYE.
+}
+
+// current is the attempt that the call waits for, or nil.
+func (c *call) current() *attempt {
+	if n := len(c.attempts); n > 0 && !c.attempts[n-1].abandoned && c.attempts[n-1].client.Pending() {
+		return &c.attempts[n-1]
+	}
+	return nil
+}
+
+// addAttempt appends an attempt, with the memory of an earlier one where there is some.
+func (c *call) addAttempt() *attempt {
+	c.attempts = append(c.attempts, attempt{})
+	return &c.attempts[len(c.attempts)-1]
+}
+
+// deadline is when the call wants to be woken next; zero for never.
+func (c *call) deadline() int64 {
+	d := earlier(c.server.Deadline(), c.tryingAt)
+	for i := range c.attempts {
+		a := &c.attempts[i]
+		d = earlier(d, earlier(a.client.Deadline(), earlier(a.cancel.Deadline(), a.budgetEnd)))
+	}
+	if !c.server.Final() && c.role == placed {
+		d = earlier(d, c.setupEnd)
+	}
+	return d
+}
+
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// over says whether nothing can happen to the call any more.
+func (c *call) over() bool {
+	if s := c.server.State(); s != transaction.Terminated && s != transaction.Idle {
+		return false
+	}
+	for i := range c.attempts {
+		a := &c.attempts[i]
+		if s := a.client.State(); s != transaction.Terminated && s != transaction.Idle {
+			return false
+		}
+		if a.cancel.Pending() {
+			return false
+		}
+	}
+	return true
+}
+
+// wake makes sure that the wheel calls at the call's next deadline.
+func (r *Router) wake(c *call) {
+	if d := c.deadline(); d != 0 && (c.queued == 0 || d < c.queued) {
+		c.queued = r.wheel.Add(c.slot, d)
+	}
+}
+
+// settle is called at the end of everything that changed a call: it frees what is over, and queues what is not. The
+// lock is held.
+func (w *worker) settleLocked(c *call) {
+	if c.role != free && c.over() {
+		w.releaseLocked(c)
+		return
+	}
+	w.r.wake(c)
+}
+
+// open takes a slot for a new call and locks it. It is nil when all are taken.
+func (w *worker) open(rl role) *call {
+	slot, c, ok := w.r.calls.Alloc(w.id)
+	if !ok {
+		return nil
+	}
+	c.mu.Lock()
+	c.slot, c.role, c.queued = slot, rl, 0
+	c.start = w.now
+	return c
+}
+
+// releaseLocked gives a call's memory back. The lock is held, and is given up by the caller as always: whoever comes
+// late with the slot's number finds it free, or serving another branch.
+func (w *worker) releaseLocked(c *call) {
+	r := w.r
+	if c.role != own && c.key != (transaction.Key{}) {
+		r.table.Remove(c.key, c.slot)
+	}
+	w.uncountLocked(c)
+	r.bufs.Put(c.req)
+	r.bufs.Put(c.resp)
+	r.bufs.Put(c.best)
+	for i := range c.attempts {
+		r.bufs.Put(c.attempts[i].sent)
+		c.attempts[i] = attempt{}
+	}
+	// Everything but the lock and the memory that the next user of the slot fills again.
+	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
+	c.from, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, nil, nil, nil, 0
+	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
+	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
+	c.cancelled, c.rang, c.timedOut, c.unable = false, false, false, false
+	c.cseq, c.start, c.setupEnd, c.tryingAt = 0, 0, 0, 0
+	r.calls.Free(w.id, c.slot)
+}
+
+// countLocked adds the call to those in progress; uncountLocked takes it out, once.
+func (w *worker) countLocked(c *call) {
+	c.counted = true
+	w.r.inProgress.Add(1)
+	if c.invite && c.role == placed {
+		w.r.callsInProgress.Add(1)
+	}
+}
+
+func (w *worker) uncountLocked(c *call) {
+	if !c.counted {
+		return
+	}
+	c.counted = false
+	w.r.inProgress.Add(-1)
+	if c.invite && c.role == placed {
+		w.r.callsInProgress.Add(-1)
+	}
+}
+
+// keep replaces a kept message by a copy of b.
+func (w *worker) keep(old, b []byte) []byte {
+	if cap(old) >= len(b) {
+		return append(old[:0], b...)
+	}
+	w.r.bufs.Put(old)
+	return w.r.bufs.Copy(b)
+}

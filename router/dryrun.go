@@ -1,0 +1,312 @@
+package router
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/voipbin/dialrouter/config"
+	"github.com/voipbin/dialrouter/providers"
+	"github.com/voipbin/dialrouter/providers/health"
+	"github.com/voipbin/dialrouter/router/dialplan"
+	"github.com/voipbin/dialrouter/router/resolve"
+	"github.com/voipbin/dialrouter/router/transport"
+	"github.com/voipbin/dialrouter/sdp"
+)
+
+// PlanRequest asks what would become of a call.
+type PlanRequest struct {
+	Number    string      // The user part of the Request-URI.
+	Customer  uuid.UUID   // uuid.Nil: everyone.
+	Providers []uuid.UUID // Exactly these, in this order; nil: by route.
+	Codecs    string      // As VBOUT-CODECS.
+	SDP       []byte      // The offer; nil: none.
+}
+
+// Plan says what would become of a call. Its JSON form is part of the contract.
+type Plan struct {
+	Number      string        `json:"number"`
+	Attempts    []PlanAttempt `json:"attempts"`
+	Skipped     []PlanSkipped `json:"skipped"`
+	FinalStatus int           `json:"final_status"` // What the caller gets when nobody can be tried; else 0.
+}
+
+// PlanAttempt is a provider that would be tried, and what it would get.
+type PlanAttempt struct {
+	ProviderID   uuid.UUID   `json:"provider_id"`
+	ProviderName string      `json:"provider_name"`
+	RequestURI   string      `json:"request_uri"`
+	Destination  string      `json:"destination"` // transport:address:port.
+	Headers      PlanHeaders `json:"headers"`
+	SDP          string      `json:"sdp"`
+	RouteID      *uuid.UUID  `json:"route_id"` // Nil when the provider was named by the request.
+	Reason       string      `json:"reason"`
+}
+
+// PlanSkipped is a provider that would not be tried.
+type PlanSkipped struct {
+	ProviderID   uuid.UUID `json:"provider_id"`
+	ProviderName string    `json:"provider_name"`
+	Reason       string    `json:"reason"`
+}
+
+// PlanHeaders are header names and values, in the order in which they are sent. As JSON they are an object.
+type PlanHeaders []providers.Header
+
+// MarshalJSON implements json.Marshaler.
+func (h PlanHeaders) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, e := range h {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, err := json.Marshal(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(e.Value)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(append(b, name...), ':'), value...)
+	}
+	return append(b, '}'), nil
+}
+
+// DryRun plans a call without a running router: with the catalog and configuration given, and the addresses that DNS
+// has now.
+func DryRun(ctx context.Context, cfg *config.Config, cat *providers.Catalog, req *PlanRequest) (*Plan, error) {
+	resolver := resolve.New(resolve.Config{Transports: listenTransports(cfg)})
+	queries := make([]resolve.Query, 0, len(cat.Providers))
+	for i := range cat.Providers {
+		if q, err := query(&cat.Providers[i]); err == nil {
+			queries = append(queries, q)
+		}
+	}
+	resolver.Watch(queries)
+	wait, cancel := context.WithTimeout(ctx, firstAddresses)
+	defer cancel()
+	_ = resolver.Ready(wait) // Who has no address is skipped, and the plan says so.
+	s, err := Check(cfg, cat, resolver.Lookup)
+	if err != nil {
+		return nil, errors.Join(err, resolver.Close())
+	}
+	p, err := s.plan(req, 0, rand.Uint64())
+	return p, errors.Join(err, resolver.Close())
+}
+
+// Check builds all that calls would use, and says what is wrong.
+func Check(cfg *config.Config, cat *providers.Catalog, lookup func(resolve.Query) ([]resolve.Target, error)) (*Checked, error) {
+	r := new(Router)
+	m, err := newMetrics(prometheus.NewRegistry(), r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := build(cat, cfg, &surroundings{
+		lookup: lookup,
+		listener: func(proto transport.Proto, remote netip.Addr) (uint16, bool) {
+			for i, l := range cfg.SIP.Listen {
+				if protoOf(l.Transport) == proto && l.Addr.Addr().Is4() == remote.Is4() {
+					return uint16(i), true
+				}
+			}
+			return 0, false
+		},
+		health: health.NewRegistry(),
+		counts: m.provider,
+	})
+	return (*Checked)(s), err
+}
+
+// Checked is a catalog and configuration that calls can be planned by.
+type Checked snapshot
+
+func (s *Checked) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error) {
+	return (*snapshot)(s).plan(req, now, seed)
+}
+
+func listenTransports(cfg *config.Config) []string {
+	var names []string
+	for _, want := range []string{"udp", "tcp", "tls"} {
+		for _, l := range cfg.SIP.Listen {
+			if l.Transport == want {
+				names = append(names, want)
+				break
+			}
+		}
+	}
+	return names
+}
+
+// Plan plans a call by the snapshot that calls use now.
+func (r *Router) Plan(req *PlanRequest) (*Plan, error) {
+	return r.current.Load().plan(req, r.clock(), rand.Uint64())
+}
+
+// plan goes the way of an INVITE up to where it would be sent.
+func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error) {
+	perCall, err := perCallPolicy(req.Codecs)
+	if err != nil {
+		return nil, err
+	}
+	user := strings.TrimPrefix(req.Number, "tel:")
+	n, _ := dialplan.ParseUser(nil, []byte(user), s.international)
+	out := &Plan{Number: string(n.Dial), Attempts: []PlanAttempt{}, Skipped: []PlanSkipped{}}
+	if user == "" {
+		out.FinalStatus = 484
+		return out, nil
+	}
+	var choices []dialplan.Choice
+	if req.Providers != nil {
+		choices = s.named(req.Providers, out)
+	} else {
+		choices = s.table.Append(nil, n.Digits, s.customer(req.Customer), seed)
+		s.explainDangling(out, n.Digits, s.customer(req.Customer))
+	}
+	order(choices, s, now)
+	unable := false
+	for _, ch := range choices {
+		p := &s.providers[ch.Provider]
+		body, outcome := filterBody(effective(p, perCall, s.policy), req.SDP)
+		reason := ""
+		switch {
+		case p.skip() == skipDisabled:
+			reason = "disabled"
+		case p.skip() == skipNoAddress:
+			reason = p.hopsErr.Error()
+		case outcome == sdp.NoCodec:
+			reason = "its codec list leaves nothing of the offer"
+			unable = true
+		case len(out.Attempts) == s.maxAttempts:
+			reason = fmt.Sprintf("max_attempts %d reached", s.maxAttempts)
+		}
+		if reason != "" {
+			out.Skipped = append(out.Skipped, PlanSkipped{p.ID, p.Name, reason})
+			continue
+		}
+		a := PlanAttempt{
+			ProviderID:   p.ID,
+			ProviderName: p.Name,
+			RequestURI:   string(p.appendURI(nil, n.Dial)),
+			Destination:  strings.ToLower(p.hops[0].flow.Proto.String()) + ":" + p.hops[0].flow.Remote.String(),
+			Headers:      PlanHeaders(p.TechHeaders),
+			SDP:          string(body),
+		}
+		a.RouteID, a.Reason = s.why(ch, p, now)
+		out.Attempts = append(out.Attempts, a)
+	}
+	if len(out.Attempts) == 0 {
+		switch {
+		case len(choices) == 0:
+			out.FinalStatus = 404
+		case unable:
+			out.FinalStatus = 488
+		default:
+			out.FinalStatus = 480
+		}
+	}
+	return out, nil
+}
+
+func perCallPolicy(codecs string) (*sdp.Policy, error) {
+	if codecs == "" {
+		return nil, nil //nolint:nilnil // No list is no policy, and no error.
+	}
+	p, err := sdp.Compile(codecs)
+	if err != nil {
+		return nil, fmt.Errorf("codecs: %w", err)
+	}
+	return p, nil
+}
+
+func (s *snapshot) customer(id uuid.UUID) uuid.UUID {
+	if id == uuid.Nil {
+		return providers.Everyone
+	}
+	return id
+}
+
+// named plans the providers that were asked for by id.
+func (s *snapshot) named(ids []uuid.UUID, out *Plan) []dialplan.Choice {
+	var choices []dialplan.Choice
+	for _, id := range ids {
+		i, ok := s.byID[id]
+		switch {
+		case !ok:
+			out.Skipped = append(out.Skipped, PlanSkipped{ProviderID: id, Reason: "no such provider"})
+		case !planned(choices, i):
+			choices = append(choices, dialplan.Choice{Provider: i, Route: -1})
+		}
+	}
+	return choices
+}
+
+// explainDangling names the routes that would have matched but lead to a provider that is not there.
+func (s *snapshot) explainDangling(out *Plan, digits []byte, customer uuid.UUID) {
+	for _, i := range s.table.Dangling() {
+		rt := &s.catalog.Routes[i]
+		matches := rt.Target == providers.TargetAll ||
+			len(digits) > 0 && strings.HasPrefix(string(digits), strings.TrimPrefix(rt.Target, "+"))
+		if matches && (rt.CustomerID == customer || rt.CustomerID == providers.Everyone) {
+			out.Skipped = append(out.Skipped, PlanSkipped{
+				ProviderID: rt.ProviderID,
+				Reason:     fmt.Sprintf("route %s names it, but there is no such provider", rt.ID),
+			})
+		}
+	}
+}
+
+// why says by which route a provider was chosen.
+func (s *snapshot) why(ch dialplan.Choice, p *provider, now int64) (*uuid.UUID, string) {
+	rest := ""
+	if d := p.state.Resting(now); d > 0 {
+		rest = fmt.Sprintf("; behind the others, it asked to be left alone for %s more", d.Round(1e9))
+	}
+	if ch.Route < 0 {
+		return nil, "named by the request" + rest
+	}
+	rt := &s.catalog.Routes[ch.Route]
+	whose := "everyone"
+	if rt.CustomerID != providers.Everyone {
+		whose = "customer " + rt.CustomerID.String()
+	}
+	return &rt.ID, fmt.Sprintf("route for %s to %s, priority %d%s", whose, rt.Target, rt.Priority, rest)
+}
+
+// filterBody puts an offer through a policy and returns what would be sent.
+func filterBody(policy *sdp.Policy, offer []byte) ([]byte, sdp.Outcome) {
+	if policy.Unrestricted() || len(offer) == 0 {
+		return offer, sdp.Untouched
+	}
+	out, outcome := policy.Filter(nil, offer)
+	if outcome != sdp.Edited {
+		return offer, outcome
+	}
+	return out, outcome
+}
+
+// effective is the codec policy for a provider: its own, else the call's, else the configuration's.
+func effective(p *provider, perCall, def *sdp.Policy) *sdp.Policy {
+	switch {
+	case p.policy != nil:
+		return p.policy
+	case perCall != nil:
+		return perCall
+	default:
+		return def
+	}
+}
+
+// appendURI appends the Request-URI for a provider.
+func (p *provider) appendURI(dst, dial []byte) []byte {
+	dst = append(dst, p.uriHead...)
+	dst = dialplan.AppendUser(dst, "", dial, "", p.RawUser)
+	return append(dst, p.uriTail...)
+}

@@ -1,0 +1,117 @@
+package router
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/voipbin/dialrouter/config"
+	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/transport"
+)
+
+// names are the addresses by which others know us: those of our sockets, and the advertised one.
+type names struct {
+	list []name
+}
+
+type name struct {
+	host string // In lower case, without brackets.
+	addr netip.Addr
+	port uint16
+}
+
+// local has the texts that begin with the address of one of our sockets.
+type local struct {
+	proto   transport.Proto
+	addr    netip.AddrPort
+	via     []byte // "Via: SIP/2.0/UDP host:port;branch=".
+	viaTail []byte // What follows the branch, with the line end.
+	route   []byte // "Record-Route: <sip:host:port;lr;dr=": up to the cookie.
+	text    string // "udp://host:port", for logs.
+}
+
+// defaultPort is what a URI or Via without a port means.
+const defaultPort = 5060
+
+// name makes the texts for the bound sockets.
+func (r *Router) name(listeners []transport.Listener, advertise config.HostPort) {
+	for _, l := range listeners {
+		hostport := l.Addr.String()
+		if advertise.Host != "" {
+			port := advertise.Port
+			if port == 0 {
+				port = l.Addr.Port()
+			}
+			hostport = config.HostPort{Host: advertise.Host, Port: port}.String()
+			r.names.add(advertise.Host, port)
+		}
+		r.names.add(l.Addr.Addr().String(), l.Addr.Port())
+		param, tail := "", "\r\n"
+		switch l.Proto {
+		case transport.UDP:
+			tail = ";rport\r\n"
+		case transport.TCP:
+			param = ";transport=tcp"
+		case transport.TLS:
+			param = ";transport=tls"
+		}
+		r.local = append(r.local, local{
+			proto:   l.Proto,
+			addr:    l.Addr,
+			via:     []byte("Via: SIP/2.0/" + l.Proto.String() + " " + hostport + ";branch="),
+			viaTail: []byte(tail),
+			route:   []byte("Record-Route: <sip:" + hostport + param + ";lr;" + cookieParam + "="),
+			text:    strings.ToLower(l.Proto.String()) + "://" + l.Addr.String(),
+		})
+	}
+}
+
+func (n *names) add(host string, port uint16) {
+	addr, _ := netip.ParseAddr(host)
+	n.list = append(n.list, name{strings.ToLower(host), addr, port})
+}
+
+// has says whether a host and port are ours; port 0 is the default one.
+func (n *names) has(host []byte, port uint16, v6 bool) bool {
+	if port == 0 {
+		port = defaultPort
+	}
+	for i := range n.list {
+		l := &n.list[i]
+		if l.port != port {
+			continue
+		}
+		if equalFold(host, l.host) {
+			return true
+		}
+		// An IPv6 address has many spellings.
+		if v6 && l.addr.Is6() {
+			if a, ok := message.ParseAddr(host); ok && a == l.addr {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func equalFold(b []byte, lower string) bool { return message.EqualFold(b, lower) }
+
+// listenerFor finds the socket by which a remote address is reached: of the right transport and family, and by
+// preference the one whose address the system would choose as source.
+func (r *Router) listenerFor(proto transport.Proto, remote netip.Addr) (uint16, bool) {
+	found, ok := uint16(0), false
+	source := r.sourceFor(remote)
+	for i := range r.local {
+		l := &r.local[i]
+		if l.proto != proto || l.addr.Addr().Is4() != remote.Is4() {
+			continue
+		}
+		if l.addr.Addr() == source {
+			return uint16(i), true
+		}
+		if !ok {
+			found, ok = uint16(i), true
+		}
+	}
+	return found, ok
+}

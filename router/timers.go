@@ -1,0 +1,213 @@
+package router
+
+import (
+	"time"
+
+	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/transaction"
+	"github.com/voipbin/dialrouter/router/transport"
+)
+
+// runTimers turns the wheel until the router stops: one goroutine for all timers there are.
+func (r *Router) runTimers() {
+	defer r.done.Done()
+	w := newWorker(r, r.tr.NewSender())
+	t := time.NewTicker(r.wheel.Tick())
+	defer t.Stop()
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-t.C:
+			w.turn(r.clock())
+		}
+	}
+}
+
+// turn wakes the calls that are due.
+func (w *worker) turn(now int64) {
+	w.now = now
+	w.due = w.r.wheel.Expire(now, w.due[:0])
+	for _, slot := range w.due {
+		w.fire(slot)
+	}
+	w.out.Flush(now)
+}
+
+// fire does what is due for a call.
+func (w *worker) fire(slot uint32) {
+	c := w.r.calls.Get(slot)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// An entry of the wheel may be left over from an earlier deadline, or from an earlier call in this slot.
+	if c.role == free || c.queued == 0 || c.queued > w.now {
+		return
+	}
+	c.queued = 0
+	if due(c.tryingAt, w.now) {
+		w.tryingLocked(c)
+	}
+	w.serverTimersLocked(c)
+	for i := 0; i < len(c.attempts); i++ {
+		w.clientTimersLocked(c, i)
+	}
+	if c.role == placed && due(c.setupEnd, w.now) && !c.server.Final() {
+		w.setupOverLocked(c)
+	}
+	w.settleLocked(c)
+}
+
+func due(at, now int64) bool { return at != 0 && now >= at }
+
+func (w *worker) serverTimersLocked(c *call) {
+	for {
+		switch c.server.Tick(&w.r.timing, w.now) { //nolint:exhaustive // The others are no answers to a timer.
+		case transaction.None:
+			return
+		case transaction.Resend:
+			w.send(c.from, c.resp, kindRepeat)
+		default:
+			w.r.bufs.Put(c.resp)
+			c.resp = nil
+		}
+	}
+}
+
+// clientTimersLocked does what is due for an attempt. The list of attempts may grow by it.
+func (w *worker) clientTimersLocked(c *call, i int) {
+	a := &c.attempts[i]
+	switch a.client.Tick(&w.r.timing, w.now) { //nolint:exhaustive // The others are no answers to a timer.
+	case transaction.Resend:
+		w.send(a.flow, a.sent, kindRepeat)
+	case transaction.Timeout:
+		w.silenceLocked(c, a)
+		return
+	}
+	if a.cancel.Tick(&w.r.timing, w.now) == transaction.Resend && a.client.Pending() {
+		w.hop(a, "CANCEL", nil)
+		w.send(a.flow, w.buf, kindRepeat)
+	}
+	if due(a.budgetEnd, w.now) {
+		a.budgetEnd = 0
+		w.budgetLocked(c, a)
+	}
+}
+
+// silenceLocked takes the end of Timer B or F, or of the wait for a final response after CANCEL.
+func (w *worker) silenceLocked(c *call, a *attempt) {
+	a.budgetEnd, a.cancelDue = 0, false
+	if a.abandoned || c.server.Final() || c.role == own {
+		return
+	}
+	w.endAttempt(a, causeNoReply)
+	w.withoutLocked(c, a, 408)
+}
+
+// withoutLocked goes on after an attempt that ended without a response: to the next provider, if there may be one.
+// code is our own word for it.
+func (w *worker) withoutLocked(c *call, a *attempt, code int) {
+	switch {
+	case c.cancelled:
+		w.finishLocked(c, 487, "")
+	case a.prov == nil:
+		w.finishLocked(c, code, "")
+	default:
+		w.candidateLocked(c, code, nil)
+		if c.rang && !a.prov.after {
+			c.next = len(c.plan)
+		}
+		w.advanceLocked(c, nil, nil)
+	}
+}
+
+// budgetLocked takes the end of an attempt's budget.
+func (w *worker) budgetLocked(c *call, a *attempt) {
+	if !a.client.Pending() || a.abandoned || c.server.Final() {
+		return
+	}
+	why := causeNoReply
+	switch {
+	case a.ringing != 0:
+		why = causeNoAnswer
+	case a.client.State() == transaction.Proceeding:
+		why = causeNoRinging
+	}
+	if c.cancelled {
+		why = causeCancelled
+	}
+	w.abandonLocked(c, a, why)
+	if why == causeNoAnswer {
+		// The callee was there: nobody else is tried.
+		w.timedOutLocked(c)
+		return
+	}
+	w.withoutLocked(c, a, 408)
+}
+
+// setupOverLocked takes the end of the call's own budget.
+func (w *worker) setupOverLocked(c *call) {
+	c.setupEnd = 0
+	if a := c.current(); a != nil {
+		if c.cancelled {
+			return // It ends within 64*T1 of the CANCEL in any case.
+		}
+		w.abandonLocked(c, a, causeNoAnswer)
+	}
+	w.timedOutLocked(c)
+}
+
+func (w *worker) timedOutLocked(c *call) {
+	c.timedOut = true
+	w.finishLocked(c, 408, "")
+}
+
+// Failed implements transport.Handler: a message could not be delivered. A request's attempt ends as by a 503 (RFC
+// 3261 section 16.9); a response that cannot be delivered is given up (the same section).
+func (w *worker) Failed(now int64, to transport.Flow, data []byte, _ error) {
+	w.now = now
+	m := &w.msg
+	_ = m.ParseHead(data)
+	if !m.Request || m.Method == message.ACK || len(data) == 0 {
+		w.drop(to, dropUndelivered)
+		return
+	}
+	via, fault := m.TopVia()
+	if fault != nil {
+		return
+	}
+	slot, nonce, _, ok := parseBranch(m.Bytes(via.Branch))
+	if !ok {
+		return
+	}
+	c := w.r.calls.Get(slot)
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.find(nonce); a != nil && m.Method != message.CANCEL {
+		w.failedLocked(c, a)
+		w.settleLocked(c)
+	}
+}
+
+// failedLocked takes a transport error for an attempt that waits: its provider's next address is tried, or else the
+// next provider. One that has answered already is not undone by a late ICMP error.
+func (w *worker) failedLocked(c *call, a *attempt) {
+	if !a.client.Pending() || a.client.State() == transaction.Proceeding {
+		return
+	}
+	a.client.Fail()
+	a.budgetEnd, a.cancelDue = 0, false
+	if a.abandoned || c.server.Final() || c.role == own {
+		return
+	}
+	w.endAttempt(a, causeTransport)
+	if p := a.prov; p != nil && !c.cancelled && int(a.hop)+1 < len(p.hops) {
+		m, rq := w.reread(c)
+		if w.attemptLocked(c, p, a.choice, int(a.hop)+1, m, rq) {
+			return
+		}
+	}
+	w.withoutLocked(c, a, 500)
+}

@@ -1,0 +1,169 @@
+package transport
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+const (
+	// readSize is the buffer of an idle connection: some ordinary messages.
+	readSize = 8 << 10
+	// minRead is the free room below which the buffer's content is moved.
+	minRead = 2 << 10
+	// keepRead is how large a buffer may stay once it is empty.
+	keepRead = 64 << 10
+)
+
+// errMessageTimeout says that a message was not whole in time.
+var errMessageTimeout = errors.New("message incomplete in time")
+
+// reader takes messages from a connection:
+//
+//	buf  | done | message not yet whole | free |
+//	            start                   end
+type reader struct {
+	c          *conn
+	framer     framer
+	buf        []byte
+	start, end int
+
+	// partial: the deadline is that of a message, else that of idleness.
+	partial  bool
+	lastRead time.Time
+}
+
+func newReader(c *conn) *reader {
+	cfg := &c.t.cfg
+	return &reader{
+		c:      c,
+		framer: framer{maxHeader: cfg.MaxHeader, maxMessage: cfg.MaxMessage},
+		buf:    make([]byte, readSize),
+	}
+}
+
+// loop reads until the connection ends, and returns why it does.
+func (r *reader) loop() error {
+	nc := r.c.nc
+	r.lastRead = time.Now()
+	if err := nc.SetReadDeadline(r.lastRead.Add(r.c.t.cfg.IdleTimeout)); err != nil {
+		return err
+	}
+	for {
+		r.makeRoom()
+		n, err := nc.Read(r.buf[r.end:])
+		if n > 0 {
+			r.lastRead = time.Now()
+			r.end += n
+			if err := r.progress(); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = r.expired()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// progress handles what the buffer holds and sets the deadline for the rest.
+func (r *reader) progress() error {
+	whole, err := r.messages()
+	if err != nil {
+		r.c.complain(err)
+		return err
+	}
+	cfg := &r.c.t.cfg
+	was := r.partial
+	r.partial = r.start < r.end
+	switch {
+	case r.partial && (!was || whole):
+		// The first byte of this message came just now.
+		return r.c.nc.SetReadDeadline(r.lastRead.Add(cfg.MessageTimeout))
+	case was && !r.partial:
+		return r.c.nc.SetReadDeadline(r.lastRead.Add(cfg.IdleTimeout))
+	}
+	return nil
+}
+
+// messages hands on the messages that are whole, and reports whether there
+// was one.
+func (r *reader) messages() (whole bool, err error) {
+	var w *worker
+	var now int64
+	c := r.c
+	pings := 0
+	for err == nil {
+		f := r.framer.next(r.buf[r.start:r.end])
+		r.start += f.skip
+		pings += f.pings
+		err = f.err
+		if f.size == 0 {
+			break
+		}
+		if w == nil {
+			w, now = <-c.t.idle, c.t.cfg.Now()
+		}
+		w.handler.Receive(now, c.flow, r.buf[r.start:r.start+f.size:r.start+f.size])
+		r.start += f.size
+		c.served = true
+	}
+	if w != nil {
+		w.settle(now)
+		c.t.idle <- w
+	}
+	if pings > 0 && !c.dialled {
+		c.pong(pings)
+	}
+	return w != nil, err
+}
+
+// expired says what a passed deadline means: nothing, when the connection was
+// only idle in one direction.
+func (r *reader) expired() error {
+	if r.partial {
+		r.c.t.cfg.Dropped(DropStreamTimeout)
+		return errMessageTimeout
+	}
+	last := r.lastRead
+	if wrote := time.Unix(0, r.c.lastWrite.Load()); wrote.After(last) {
+		last = wrote
+	}
+	until := last.Add(r.c.t.cfg.IdleTimeout)
+	if !time.Now().Before(until) {
+		return os.ErrDeadlineExceeded
+	}
+	return r.c.nc.SetReadDeadline(until)
+}
+
+// makeRoom sees to it that something can be read. The buffer grows with what
+// has come, not with what a header promises.
+func (r *reader) makeRoom() {
+	switch {
+	case r.start == r.end:
+		r.start, r.end = 0, 0
+		if cap(r.buf) > keepRead {
+			r.buf = make([]byte, readSize)
+		}
+	case len(r.buf)-r.end >= minRead:
+	case r.start > 0:
+		r.end = copy(r.buf, r.buf[r.start:r.end])
+		r.start = 0
+	case r.end == len(r.buf):
+		bigger := make([]byte, 2*len(r.buf))
+		copy(bigger, r.buf)
+		r.buf = bigger
+	}
+}
+
+// complain counts and logs why a stream cannot be read any further.
+func (c *conn) complain(err error) {
+	reason := DropStreamFraming
+	if errors.Is(err, errHeaderLimit) || errors.Is(err, errBodyLimit) {
+		reason = DropOversize
+	}
+	c.t.cfg.Dropped(reason)
+	c.t.log.warn("closing a stream", "remote", c.flow.Remote, "transport", c.flow.Proto.String(), "error", err)
+}

@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// streamFor returns the connection that carries a flow: the one it names while
+// that is alive, else one dialled to its remote address, before or now.
+func (t *Transport) streamFor(to Flow) (*conn, error) {
+	if to.Conn != 0 {
+		if c := t.conns.byID(to.Conn); c != nil {
+			return c, nil
+		}
+	}
+	if int(to.Listener) >= len(t.bound) {
+		return nil, ErrNoListener
+	}
+	if !to.Remote.IsValid() || to.Remote.Port() == 0 {
+		return nil, syscall.EDESTADDRREQ
+	}
+	key := dialKey{proto: to.Proto, listener: to.Listener, remote: to.Remote}
+	if c := t.conns.byRemote(key); c != nil {
+		return c, nil
+	}
+	c := newConn(t, Flow{Proto: to.Proto, Listener: to.Listener, Remote: to.Remote})
+	c.key, c.dialled = key, true
+	added, err := t.conns.addDialled(c)
+	if err != nil {
+		t.cfg.Dropped(DropConnLimit)
+		return nil, err
+	}
+	if added == c {
+		go c.run(c.dial)
+	}
+	return added, nil
+}
+
+// dial opens the connection from the address of its listener, with another
+// port.
+func (c *conn) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.t.cfg.DialTimeout)
+	defer cancel()
+	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		return control(raw, func(fd int) error {
+			// The port need only be free towards this peer, not towards all.
+			_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+			return setUserTimeout(fd, c.t.cfg.WriteTimeout)
+		})
+	}}
+	var local netip.AddrPort
+	addr := c.t.bound[c.flow.Listener].Addr.Addr()
+	if !addr.IsUnspecified() {
+		local = netip.AddrPortFrom(addr, 0)
+	}
+	tcp, err := d.DialTCP(ctx, "tcp", local, c.flow.Remote)
+	if err != nil {
+		return nil, err
+	}
+	if !c.setSocket(tcp) {
+		return nil, ErrClosed
+	}
+	if c.flow.Proto != TLS {
+		return tcp, nil
+	}
+	s := tls.Client(tcp, c.t.clientTLS(c.flow.Remote))
+	if err := s.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("tls handshake: %w", err)
+	}
+	return s, nil
+}
+
+// setSocket makes a socket the connection's own, and closes it instead when
+// the connection was closed in the meantime.
+func (c *conn) setSocket(tcp *net.TCPConn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == connClosed {
+		_ = tcp.Close()
+		return false
+	}
+	c.tcp = tcp
+	return true
+}
+
+// clientTLS returns the configuration to verify a peer with.
+func (t *Transport) clientTLS(remote netip.AddrPort) *tls.Config {
+	if t.cfg.TLSClient != nil {
+		if cfg := t.cfg.TLSClient(remote); cfg != nil {
+			return cfg
+		}
+	}
+	return &tls.Config{ServerName: remote.Addr().WithZone("").String(), MinVersion: tls.VersionTLS12}
+}
+
+// setUserTimeout makes the kernel give up a connection whose peer does not
+// acknowledge data, instead of repeating it for a quarter of an hour while
+// call after call is sent into it.
+func setUserTimeout(fd int, timeout time.Duration) error {
+	return unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds()))
+}

@@ -1,0 +1,123 @@
+package transport
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// arenaSize is how many bytes wait for one sendmmsg at most.
+	arenaSize = 256 << 10
+	// sendTries is how often one datagram is tried. An ICMP error that waits
+	// on the socket is given to whatever is sent next, once, and that datagram
+	// stays behind; an error that comes back every time is its own.
+	sendTries = 4
+	// sendWaits is how often, and sendPause how long, a flush waits for room in
+	// the kernel's send buffer before it gives up the rest. A transaction will
+	// repeat it; the other datagrams that arrive meanwhile cannot wait.
+	sendWaits = 4
+	sendPause = 100 * time.Microsecond
+)
+
+// udpQueue holds the datagrams that one Sender has for one UDP listener.
+type udpQueue struct {
+	sender *Sender
+	sock   *udpSocket
+	// own: the Sender's goroutine is the one that reads this socket, and holds
+	// its descriptor.
+	own bool
+	// transmitFn is transmit as a value made once, because making it allocates.
+	transmitFn func(fd uintptr)
+
+	vec   vector
+	to    [batchSize]Flow
+	arena []byte
+	n     int // datagrams waiting
+	used  int // bytes of the arena they take
+}
+
+func newUDPQueue(s *Sender, sock *udpSocket, own bool) *udpQueue {
+	q := &udpQueue{sender: s, sock: sock, own: own, vec: newVector(batchSize), arena: make([]byte, arenaSize)}
+	q.transmitFn = q.transmit
+	return q
+}
+
+// add copies one datagram into the arena.
+func (q *udpQueue) add(to Flow, data []byte) {
+	if q.n == batchSize || len(data) > arenaSize-q.used {
+		q.flush()
+	}
+	if len(data) > arenaSize {
+		q.sender.fail(to, data, syscall.EMSGSIZE)
+		return
+	}
+	slot := q.arena[q.used : q.used+len(data) : q.used+len(data)]
+	copy(slot, data)
+	q.vec.setBuffer(q.n, slot)
+	q.vec.hdr[q.n].Hdr.Namelen = putAddr(&q.vec.names[q.n], to.Remote)
+	q.to[q.n] = to
+	q.used += len(data)
+	q.n++
+}
+
+// flush sends what waits and leaves the queue empty.
+func (q *udpQueue) flush() {
+	if q.n == 0 {
+		return
+	}
+	if q.own {
+		q.transmit(q.sender.fd)
+	} else {
+		// The reference that Control holds keeps the descriptor from being
+		// closed, and its number from being used for something else.
+		_ = q.sock.raw.Control(q.transmitFn)
+	}
+	q.n, q.used = 0, 0
+}
+
+// transmit hands every datagram to the kernel, or to those that failed.
+func (q *udpQueue) transmit(fd uintptr) {
+	tries, waits := 0, 0
+	for first := 0; first < q.n; {
+		n, errno := q.vec.send(fd, first, q.n)
+		switch errno {
+		case 0:
+			// After fewer than asked the next call says why, or sends on.
+			first += n
+			tries = 0
+		case unix.EINTR:
+		case unix.EAGAIN:
+			if waits < sendWaits {
+				waits++
+				time.Sleep(sendPause)
+				continue
+			}
+			for range q.n - first {
+				q.sender.t.cfg.Dropped(DropSendBuffer)
+			}
+			return
+		case unix.ENOBUFS, unix.ENOMEM:
+			q.sender.t.cfg.Dropped(DropSendBuffer)
+			first++
+		default:
+			q.sender.sawError = true
+			if tries++; tries < sendTries {
+				continue
+			}
+			q.sender.fail(q.to[first], q.message(first), errno)
+			first++
+			tries = 0
+		}
+	}
+}
+
+// message returns the bytes of a waiting datagram.
+func (q *udpQueue) message(i int) []byte {
+	at := 0
+	for j := range i {
+		at += int(q.vec.iov[j].Len)
+	}
+	return q.arena[at : at+int(q.vec.iov[i].Len)]
+}

@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// udpSocket is one socket of a UDP listener.
+type udpSocket struct {
+	listener uint16
+	conn     *net.UDPConn
+	raw      syscall.RawConn
+}
+
+// openUDP binds n sockets to one address.
+func openUDP(cfg *Config, listener uint16, n int) ([]*udpSocket, error) {
+	addr := cfg.Listeners[listener].Addr
+	sockets := make([]*udpSocket, 0, n)
+	for i := range n {
+		s, err := openUDPSocket(cfg, addr, i > 0)
+		if err != nil {
+			closeUDP(sockets)
+			return nil, err
+		}
+		s.listener = listener
+		sockets = append(sockets, s)
+		addr = s.addr()
+	}
+	return sockets, nil
+}
+
+// openUDPSocket binds one socket. The first of a listener is bound alone and
+// shares its port only afterwards: with SO_REUSEPORT from the start, a second
+// router started by mistake would bind as well and take half of the calls.
+func openUDPSocket(cfg *Config, addr netip.AddrPort, shared bool) (*udpSocket, error) {
+	var optErr error
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		err := c.Control(func(fd uintptr) { optErr = setUDPOptions(int(fd), addr.Addr(), cfg, shared) })
+		return errors.Join(err, optErr)
+	}}
+	network := "udp4"
+	if addr.Addr().Is6() {
+		network = "udp6" // with this name package net sets IPV6_V6ONLY
+	}
+	pc, err := lc.ListenPacket(context.Background(), network, addr.String())
+	if err != nil {
+		return nil, err
+	}
+	s := &udpSocket{conn: pc.(*net.UDPConn)}
+	if s.raw, err = s.conn.SyscallConn(); err == nil && !shared {
+		err = control(s.raw, func(fd int) error {
+			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.conn.Close())
+	}
+	return s, nil
+}
+
+// setUDPOptions prepares a socket that is not bound yet.
+func setUDPOptions(fd int, addr netip.Addr, cfg *Config, shared bool) error {
+	type option struct{ level, name, value int }
+	options := []option{
+		// No request of a stranger shall make us send to a whole network.
+		{unix.SOL_SOCKET, unix.SO_BROADCAST, 0},
+	}
+	if addr.Is4() {
+		options = append(
+			options,
+			// ICMP errors come to an error queue, each with its destination.
+			option{unix.SOL_IP, unix.IP_RECVERR, 1},
+			// An INVITE longer than a link's MTU leaves in fragments instead
+			// of being lost until the path is known.
+			option{unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT},
+		)
+	} else {
+		options = append(options, option{unix.SOL_IPV6, unix.IPV6_RECVERR, 1})
+	}
+	if shared {
+		options = append(options, option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
+	}
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			return fmt.Errorf("setting option %d of level %d: %w", o.name, o.level, err)
+		}
+	}
+	return errors.Join(
+		setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReadBuffer),
+		setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.WriteBuffer),
+	)
+}
+
+// setBuffer asks for a buffer beyond the system's limit, and where that is not
+// permitted for as much as the limit allows.
+func setBuffer(fd, force, plain, size int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size) == nil {
+		return nil
+	}
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, plain, size)
+}
+
+func (s *udpSocket) addr() netip.AddrPort {
+	return unmapped(s.conn.LocalAddr().(*net.UDPAddr).AddrPort())
+}
+
+// receiveDrops returns how many datagrams the kernel threw away because the
+// receive buffer was full.
+func (s *udpSocket) receiveDrops() (drops uint32) {
+	const dropsField = 8 // SK_MEMINFO_DROPS
+	_ = s.raw.Control(func(fd uintptr) {
+		var info [dropsField + 1]uint32
+		size := uint32(unsafe.Sizeof(info))
+		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			drops = info[dropsField]
+		}
+	})
+	return drops
+}
+
+// control runs f on a descriptor and returns the error of either.
+func control(raw syscall.RawConn, f func(fd int) error) error {
+	var err error
+	return errors.Join(raw.Control(func(fd uintptr) { err = f(int(fd)) }), err)
+}
+
+func closeUDP(sockets []*udpSocket) {
+	for _, s := range sockets {
+		_ = s.conn.Close()
+	}
+}

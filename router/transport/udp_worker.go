@@ -1,0 +1,129 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// udpWorker reads one UDP socket.
+type udpWorker struct {
+	worker
+	t    *Transport
+	sock *udpSocket
+	in   vector
+	slot []byte // batchSize receive slots, slotStride apart
+	errs errorQueue
+	// strikes counts receive errors in a row that nothing explains.
+	strikes int
+}
+
+// pollPause is how long a worker rests when it can neither read nor wait.
+const pollPause = time.Millisecond
+
+func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
+	w := &udpWorker{
+		worker: t.newWorker(sock),
+		t:      t,
+		sock:   sock,
+		in:     newVector(batchSize),
+		slot:   make([]byte, batchSize*slotStride),
+		errs:   newErrorQueue(),
+	}
+	for i := range batchSize {
+		w.in.setBuffer(i, w.slot[i*slotStride:][:maxDatagram])
+	}
+	return w
+}
+
+// run reads until the transport is closed.
+func (w *udpWorker) run() {
+	defer w.t.running.Done()
+	step := w.step
+	for {
+		err := w.sock.raw.Read(step)
+		if w.t.closing.Load() || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		// The poller refuses to wait once it was told of an error on the
+		// socket and of nothing else, which takes a full send buffer besides
+		// an ICMP error. Do its work by hand until another event comes.
+		_ = w.sock.raw.Control(func(fd uintptr) { step(fd) })
+		time.Sleep(pollPause)
+	}
+}
+
+// step is the whole loop of a worker. It runs as the callback of a RawConn, so
+// the descriptor stays open meanwhile. Returning false waits for the poller's
+// next event, returning true ends the Read.
+//
+// The poller is edge-triggered: it tells of a datagram that arrives, not of
+// one that is there. Waiting is right all the same after a batch that was not
+// full. recvmmsg stopped because the queue was empty, at a moment within that
+// call; what came before it is in the batch, and what comes after it is a new
+// event, which the poller keeps for us even while we are still at work. So the
+// second recvmmsg that would only return EAGAIN can be left out. The same
+// holds for the error queue: each entry is an event of its own.
+func (w *udpWorker) step(fd uintptr) bool {
+	w.sender.fd = fd
+	for !w.t.closing.Load() {
+		n, errno := w.in.receive(fd, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		now := w.t.cfg.Now()
+		w.handle(now, n)
+		w.settle(now)
+		if errno != 0 || w.sender.sawError {
+			// Either ICMP brought an error, which receive or send reported in
+			// place of what they were asked for; or there was nothing to read,
+			// and a sender elsewhere has met the error that woke us.
+			w.sender.sawError = false
+			w.readErrors(fd, now)
+			w.settle(now)
+		}
+		switch {
+		case n == batchSize:
+			w.strikes = 0
+			runtime.Gosched() // under full load, let the timers in
+		case errno == 0 || errno == unix.EAGAIN:
+			w.strikes = 0
+			return false
+		default:
+			w.rest(errno)
+		}
+	}
+	return true
+}
+
+// handle passes a batch on and makes the vector ready for the next.
+func (w *udpWorker) handle(now int64, n int) {
+	from := Flow{Proto: UDP, Listener: w.sock.listener}
+	for i := range n {
+		h := &w.in.hdr[i]
+		from.Remote = getAddr(&w.in.names[i])
+		size := min(int(h.Len), maxDatagram)
+		h.Hdr.Namelen = unix.SizeofSockaddrInet6
+		if size == 0 {
+			continue // some keep a binding of their NAT alive like this
+		}
+		at := i * slotStride
+		w.handler.Receive(now, from, w.slot[at:at+size:at+size])
+	}
+}
+
+// rest keeps an error that does not go away, such as a lack of memory, from
+// taking the whole processor.
+func (w *udpWorker) rest(errno syscall.Errno) {
+	const patience = 100
+	if w.strikes++; w.strikes < patience {
+		return
+	}
+	w.strikes = 0
+	w.t.log.warn("cannot receive", "listener", w.t.bound[w.sock.listener].String(), "error", errno)
+	time.Sleep(pollPause)
+}
