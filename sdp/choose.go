@@ -109,7 +109,7 @@ func (m *media) tie(body []byte, what role) {
 	}
 }
 
-// tieTo ties e to the payload types in a list.
+// tieTo ties e to the payload types in a list. Those of its own role are not decided on yet, and do not count.
 func (m *media) tieTo(e *payload, list []byte, separator byte) {
 	kept, order := true, uint16(0)
 	for {
@@ -117,7 +117,7 @@ func (m *media) tieTo(e *payload, list []byte, separator byte) {
 		if size == 0 {
 			break
 		}
-		if c := m.find(n); c != nil && c.role != roleRepair && c.role != e.role {
+		if c := m.find(n); c != nil && c.role != e.role {
 			e.tied = true
 			kept = kept && c.kept
 			order = max(order, c.order|1)

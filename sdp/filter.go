@@ -110,7 +110,7 @@ func (p *Policy) Violates(answer []byte) bool {
 		}
 		for i := range m.count {
 			e := &m.payloads[i]
-			found = found || m.rtp && e.role == roleCodec && e.rank == unlisted
+			found = found || e.role == roleCodec && e.rank == unlisted
 		}
 	}
 	return found && !w.bad

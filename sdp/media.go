@@ -39,7 +39,7 @@ type media struct {
 
 // open reads an m-line, body[start:stop]. It reports false when it is none.
 func (m *media) open(p *Policy, body []byte, start, stop int) bool {
-	m.start, m.audio, m.rtp = start, false, false
+	m.start, m.count, m.audio, m.rtp = start, 0, false, false
 	kind := start + len("m=")
 	from, to := word(body, kind, stop)
 	if from != kind || to == from {
@@ -66,7 +66,6 @@ func (m *media) open(p *Policy, body []byte, start, stop int) bool {
 		return true
 	}
 	clear(m.index[:])
-	m.count = 0
 	for from, to := m.first, m.last; from < to; from, to = word(body, to, stop) {
 		if !m.add(p, body, from, to) {
 			return false

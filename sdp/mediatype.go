@@ -58,24 +58,19 @@ func boundaryOf(value []byte) []byte {
 	}
 }
 
-// parameterValue reads a token or quoted string, and returns what follows it. A quoted string with an escape has no
-// use here, since no boundary needs one (RFC 2046 section 5.1.1): it comes back as nil.
+// parameterValue reads a token or quoted string, and returns what follows it. Escapes in a quoted string are passed
+// over, but left in: no boundary needs one (RFC 2046 section 5.1.1).
 func parameterValue(b []byte) (text, rest []byte) {
 	b = trimLeft(b)
 	if len(b) == 0 || b[0] != '"' {
 		text = untilByte(b, ';')
 		return trim(text), b[len(text):]
 	}
-	escaped := false
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
 		case '\\':
-			escaped = true
 			i++
 		case '"':
-			if escaped {
-				return nil, b[i+1:]
-			}
 			return b[1:i], b[i+1:]
 		}
 	}
