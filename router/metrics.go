@@ -3,6 +3,8 @@ package router
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -92,10 +94,22 @@ type metrics struct {
 	providers           map[string]*providerCounts
 }
 
-// providerCounts are the figures of one provider.
+// providerCounts are the figures of one provider. Each is made when it is first counted, so that a large catalog does
+// not fill the metrics page with zeros, and found without a look-up from then on.
 type providerCounts struct {
-	attempts, failovers [numCauses]prometheus.Counter
-	setup, answer       prometheus.Observer
+	name                string
+	attempts, failovers [numCauses]atomic.Pointer[prometheus.Counter]
+	setup, answer       atomic.Pointer[prometheus.Observer]
+}
+
+// once returns what the pointer holds, made by f the first time.
+func once[T any](p *atomic.Pointer[T], f func() T) T {
+	if v := p.Load(); v != nil {
+		return *v
+	}
+	v := f()
+	p.Store(&v)
+	return v
 }
 
 // delays are the upper bounds of the delay histograms, in seconds.
@@ -170,11 +184,7 @@ func (m *metrics) provider(name string) *providerCounts {
 	if p, ok := m.providers[name]; ok {
 		return p
 	}
-	p := &providerCounts{setup: m.setup.WithLabelValues(name), answer: m.answer.WithLabelValues(name)}
-	for i := range p.attempts {
-		p.attempts[i] = m.attempts.WithLabelValues(name, causeNames[i])
-		p.failovers[i] = m.failovers.WithLabelValues(name, causeNames[i])
-	}
+	p := &providerCounts{name: name}
 	m.providers[name] = p
 	return p
 }
@@ -216,15 +226,32 @@ func (m *metrics) filtered(o sdp.Outcome) { m.filters[o].Inc() }
 // attempt counts the end of an attempt.
 func (m *metrics) attempt(a *attempt, why cause) {
 	if a.prov != nil {
-		a.prov.counts.attempts[why].Inc()
+		count(m.attempts, &a.prov.counts.attempts[why], a.prov.counts.name, why)
 	}
 }
 
 // failover counts an attempt after which another one was started.
 func (m *metrics) failover(a *attempt) {
 	if a.prov != nil {
-		a.prov.counts.failovers[a.cause].Inc()
+		count(m.failovers, &a.prov.counts.failovers[a.cause], a.prov.counts.name, a.cause)
 	}
+}
+
+func count(vec *prometheus.CounterVec, p *atomic.Pointer[prometheus.Counter], name string, why cause) {
+	once(p, func() prometheus.Counter { return vec.WithLabelValues(name, why.String()) }).Inc()
+}
+
+// ringing notes the first 18x of an attempt, answered its 2xx.
+func (m *metrics) ringing(a *attempt) {
+	observe(m.setup, &a.prov.counts.setup, a.prov.counts.name, a.ringing-a.start)
+}
+
+func (m *metrics) answered(a *attempt) {
+	observe(m.answer, &a.prov.counts.answer, a.prov.counts.name, a.answered-a.start)
+}
+
+func observe(vec *prometheus.HistogramVec, p *atomic.Pointer[prometheus.Observer], name string, ns int64) {
+	once(p, func() prometheus.Observer { return vec.WithLabelValues(name) }).Observe(time.Duration(ns).Seconds())
 }
 
 // drop counts a message that goes no further.

@@ -24,19 +24,10 @@ func (r *Router) record(c *call, code int, now int64) {
 	for i := range c.attempts {
 		a := &c.attempts[i]
 		if a.cause == causeAnswered && a.prov != nil {
-			a.prov.counts.answer.Observe(seconds(a.answered - a.start))
+			r.metrics.answered(a)
 		}
 	}
 	r.journal.add(c, o, code, now)
-}
-
-func seconds(ns int64) float64 { return time.Duration(ns).Seconds() }
-
-// ringing notes the first 18x of an attempt.
-func (m *metrics) ringing(c *call, a *attempt, now int64) {
-	if a.prov != nil && c.role == placed {
-		a.prov.counts.setup.Observe(seconds(now - a.start))
-	}
 }
 
 // outcomeOf names how a call ended, given the status code that went up.

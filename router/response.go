@@ -107,7 +107,9 @@ func (w *worker) provisionalLocked(c *call, a *attempt, via *message.ViaElem) {
 	}
 	if code >= 180 && a.ringing == 0 {
 		a.ringing = w.now
-		w.r.metrics.ringing(c, a, w.now)
+		if a.prov != nil {
+			w.r.metrics.ringing(a)
+		}
 	}
 	c.rang = c.rang || code >= 180
 	c.tryingAt = 0
