@@ -11,7 +11,8 @@ import (
 //
 // In each audio section over RTP it keeps the listed codecs, in the list's order, and what serves them: telephone-event
 // (RFC 4733 section 2.1), CN (RFC 3389) and error correction at a clock rate of theirs, red (RFC 2198) and rtx (RFC
-// 4588) that carry only what stays. The others leave the m-line, with their rtpmap, fmtp, rtcp-fb and imageattr lines,
+// 4588) that carry only what stays. A telephone-event that fits no codec of the section, not even one that goes, stays
+// when no other fits what is left. The others leave the m-line, with their rtpmap, fmtp, rtcp-fb and imageattr lines,
 // and the rid lines that name nothing else. A section without a codec left gets port 0, and keeps its first format;
 // when that befalls each audio section that was on, the outcome is NoCodec.
 //
