@@ -17,6 +17,7 @@ import (
 	"github.com/voipbin/dialrouter/config"
 	"github.com/voipbin/dialrouter/providers/filestore"
 	"github.com/voipbin/dialrouter/router"
+	"github.com/voipbin/dialrouter/router/resolve"
 )
 
 // setup is what a test wants of its router; the zero value is a router without providers.
@@ -28,7 +29,8 @@ type setup struct {
 	failover  string   // The section failover, in braces; "": the default.
 	more      []string // More top-level lines.
 	t1        time.Duration
-	dir       string // Where the files are; "": a new directory.
+	dns       *dnsServer // Nil: the system's.
+	dir       string     // Where the files are; "": a new directory.
 }
 
 // node is a running router and what the tests need to reach it.
@@ -70,13 +72,17 @@ func startRouter(t *testing.T, s setup) *node {
 	if t1 == 0 {
 		t1 = shortT1
 	}
-	n.Router, err = router.New(router.Options{
+	options := router.Options{
 		Config:   cfg,
 		Store:    store,
 		Log:      slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registry: n.registry,
 		Timing:   router.Timing{T1: t1, T2: 8 * t1, T4: 10 * t1},
-	})
+	}
+	if s.dns != nil {
+		options.Resolve = resolve.Config{Servers: []string{s.dns.addr.String()}, Timeout: time.Second}
+	}
+	n.Router, err = router.New(options)
 	if err != nil {
 		t.Fatalf("making the router: %v", err)
 	}

@@ -24,12 +24,16 @@ const (
 	sippRate  = 50
 )
 
+// builtDir is where the program was built, "" when no test needed it.
+var builtDir string
+
 // buildBinary builds the real program once for all tests that start it.
 var buildBinary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "dialrouter-e2e-")
 	if err != nil {
 		return "", err
 	}
+	builtDir = dir
 	binary := filepath.Join(dir, "dialrouter")
 	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/voipbin/dialrouter/cmd/dialrouter").CombinedOutput()
 	if err != nil {
@@ -216,13 +220,12 @@ func TestSIPp(t *testing.T) {
 		first        string // The first provider's scenario, "" for one that never says anything.
 		second       string
 		outcome      string
-		failovers    int
 	}{
-		{"a call through", "uac", "uas", "", "answered", 0},
-		{"failover", "uac", "uas_refuses", "uas", "answered", sippCalls},
-		{"a silent provider", "uac", "", "uas", "answered", sippCalls},
-		{"cancel", "uac_cancel", "uas_cancelled", "", "cancelled", 0},
-		{"the provider hangs up", "uac_stays", "uas_hangs_up", "", "answered", 0},
+		{"a call through", "uac", "uas", "", "answered"},
+		{"failover", "uac", "uas_refuses", "uas", "answered"},
+		{"a silent provider", "uac", "", "uas", "answered"},
+		{"cancel", "uac_cancel", "uas_cancelled", "", "cancelled"},
+		{"the provider hangs up", "uac_stays", "uas_hangs_up", "", "answered"},
 	}
 	for _, test := range tests {
 		for _, transport := range []string{"udp", "tcp"} {
