@@ -1,8 +1,11 @@
 package providers
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,14 +14,23 @@ import (
 // Draft is a change to a catalog that is being made: it reads like the catalog with the change in it. It holds all
 // rules that need more than one entry. It is for one goroutine.
 type Draft struct {
-	base    *Catalog
-	now     time.Time
+	base *Catalog
+	now  time.Time
+
 	changes []Change
+	places  map[entryKey]int // In changes.
 
 	// What the draft has instead of the base's entries; nil is deleted.
 	providers map[uuid.UUID]*Provider
 	routes    map[uuid.UUID]*Route
 	names     map[string]uuid.UUID // Nil: free again.
+	deleted   map[uuid.UUID]string // The names of providers that the draft deleted.
+}
+
+// entryKey tells entries apart: providers and routes have ids of their own.
+type entryKey struct {
+	kind Kind
+	id   uuid.UUID
 }
 
 // NewDraft begins a change upon base at the time now.
@@ -26,17 +38,45 @@ func NewDraft(base *Catalog, now time.Time) *Draft {
 	return &Draft{
 		base:      base,
 		now:       Microseconds(now),
+		places:    make(map[entryKey]int),
 		providers: make(map[uuid.UUID]*Provider),
 		routes:    make(map[uuid.UUID]*Route),
 		names:     make(map[string]uuid.UUID),
+		deleted:   make(map[uuid.UUID]string),
 	}
 }
 
 // Base returns the catalog without the change.
 func (d *Draft) Base() *Catalog { return d.base }
 
-// Changes returns what was changed so far, in order. One entry may be there several times.
-func (d *Draft) Changes() []Change { return d.changes }
+// Changes returns what was changed so far, in order, with one change for each entry: what was done to it several
+// times is there as if it had been done at once.
+func (d *Draft) Changes() []Change {
+	return slices.DeleteFunc(slices.Clone(d.changes), func(c Change) bool { return c.Verb == "" })
+}
+
+// note takes in a change of an entry, together with those that went before.
+func (d *Draft) note(next Change) {
+	key := entryKey{next.Kind, next.ID}
+	i, ok := d.places[key]
+	if !ok {
+		d.places[key] = len(d.changes)
+		d.changes = append(d.changes, next)
+		return
+	}
+	earlier := &d.changes[i]
+	next.ProviderBefore, next.RouteBefore = earlier.ProviderBefore, earlier.RouteBefore
+	existed := next.ProviderBefore != nil || next.RouteBefore != nil
+	switch {
+	case next.Verb == VerbDelete && !existed:
+		next.Verb = "" // Came and went: nothing happened.
+	case next.Verb == VerbReplace && !existed:
+		next.Verb = VerbCreate
+	case next.Verb == VerbCreate && existed:
+		next.Verb = VerbReplace
+	}
+	*earlier = next
+}
 
 // Provider returns the provider with the id, or ErrNotFound. The caller may change what it gets; only the methods
 // of the draft change the draft.
@@ -98,7 +138,7 @@ func (d *Draft) CreateProvider(p Provider) (*Provider, error) {
 	if err := d.put(after, nil); err != nil {
 		return nil, err
 	}
-	d.changes = append(d.changes, Change{Kind: KindProvider, Verb: VerbCreate, ID: after.ID, ProviderAfter: after})
+	d.note(Change{Kind: KindProvider, Verb: VerbCreate, ID: after.ID, ProviderAfter: after})
 	return after.Clone(), nil
 }
 
@@ -113,7 +153,7 @@ func (d *Draft) ReplaceProvider(p Provider) (*Provider, error) {
 	if err := d.put(after, before); err != nil {
 		return nil, err
 	}
-	d.changes = append(d.changes, Change{
+	d.note(Change{
 		Kind: KindProvider, Verb: VerbReplace, ID: after.ID, ProviderBefore: before, ProviderAfter: after,
 	})
 	return after.Clone(), nil
@@ -121,6 +161,12 @@ func (d *Draft) ReplaceProvider(p Provider) (*Provider, error) {
 
 // put checks a provider and takes it into the draft.
 func (d *Draft) put(after, before *Provider) error {
+	// What comes as a JSON object has no order, so it gets one: by name. A list that only lost its order on the way
+	// keeps the one it had.
+	slices.SortFunc(after.TechHeaders, compareHeaders)
+	if before != nil && slices.Equal(slices.SortedFunc(slices.Values(before.TechHeaders), compareHeaders), after.TechHeaders) {
+		after.TechHeaders = slices.Clone(before.TechHeaders)
+	}
 	if err := after.Validate().Err(); err != nil {
 		return err
 	}
@@ -135,6 +181,10 @@ func (d *Draft) put(after, before *Provider) error {
 	return nil
 }
 
+func compareHeaders(a, b Header) int {
+	return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Name, b.Name))
+}
+
 // DeleteProvider removes the provider with the id and returns its record with TmDelete set. Routes that lead to it
 // stay, and are skipped.
 func (d *Draft) DeleteProvider(id uuid.UUID) (*Provider, error) {
@@ -147,7 +197,8 @@ func (d *Draft) DeleteProvider(id uuid.UUID) (*Provider, error) {
 	after.TmDelete = after.TmUpdate
 	d.names[before.Name] = uuid.Nil
 	d.providers[id] = nil
-	d.changes = append(d.changes, Change{
+	d.deleted[id] = before.Name
+	d.note(Change{
 		Kind: KindProvider, Verb: VerbDelete, ID: id, ProviderBefore: before, ProviderAfter: after,
 	})
 	return after.Clone(), nil
@@ -166,7 +217,7 @@ func (d *Draft) CreateRoute(r Route) (*Route, error) {
 	if err := d.putRoute(&r); err != nil {
 		return nil, err
 	}
-	d.changes = append(d.changes, Change{Kind: KindRoute, Verb: VerbCreate, ID: r.ID, RouteAfter: &r})
+	d.note(Change{Kind: KindRoute, Verb: VerbCreate, ID: r.ID, RouteAfter: &r})
 	copied := r
 	return &copied, nil
 }
@@ -181,7 +232,7 @@ func (d *Draft) ReplaceRoute(r Route) (*Route, error) {
 	if err := d.putRoute(&r); err != nil {
 		return nil, err
 	}
-	d.changes = append(d.changes, Change{
+	d.note(Change{
 		Kind: KindRoute, Verb: VerbReplace, ID: r.ID, RouteBefore: before, RouteAfter: &r,
 	})
 	copied := r
@@ -216,7 +267,7 @@ func (d *Draft) DeleteRoute(id uuid.UUID) (*Route, error) {
 	after.TmUpdate = d.later(before.TmUpdate)
 	after.TmDelete = after.TmUpdate
 	d.routes[id] = nil
-	d.changes = append(d.changes, Change{
+	d.note(Change{
 		Kind: KindRoute, Verb: VerbDelete, ID: id, RouteBefore: before, RouteAfter: &after,
 	})
 	copied := after
@@ -234,41 +285,34 @@ func (d *Draft) later(last time.Time) time.Time {
 
 // Catalog returns the base with the changes in it: what was replaced stays in its place, what is new goes to the end.
 func (d *Draft) Catalog(revision string) *Catalog {
-	all := merge(d.base.Providers, d.providers, func(p *Provider) uuid.UUID { return p.ID }, d.order(KindProvider))
-	routes := merge(d.base.Routes, d.routes, func(r *Route) uuid.UUID { return r.ID }, d.order(KindRoute))
+	all := merge(d.base.Providers, d.providers, func(p *Provider) uuid.UUID { return p.ID }, d.created(KindProvider))
+	routes := merge(d.base.Routes, d.routes, func(r *Route) uuid.UUID { return r.ID }, d.created(KindRoute))
 	c := NewCatalog(revision, all, routes)
 	if c.DeletedNames = maps.Clone(d.base.DeletedNames); c.DeletedNames == nil {
 		c.DeletedNames = make(map[uuid.UUID]string)
 	}
-	for _, change := range d.changes {
-		if change.Verb == VerbDelete && change.Kind == KindProvider {
-			c.DeletedNames[change.ID] = change.ProviderBefore.Name
-		}
-	}
+	maps.Copy(c.DeletedNames, d.deleted)
 	c.forgetUnused()
 	return c
 }
 
-// order lists the ids that the draft created, in order, each once.
-func (d *Draft) order(kind Kind) []uuid.UUID {
+// created lists the ids that are new, in order.
+func (d *Draft) created(kind Kind) []uuid.UUID {
 	var ids []uuid.UUID
-	seen := make(map[uuid.UUID]bool)
 	for _, c := range d.changes {
-		if c.Kind == kind && c.Verb == VerbCreate && !seen[c.ID] {
-			seen[c.ID] = true
+		if c.Kind == kind && c.Verb == VerbCreate {
 			ids = append(ids, c.ID)
 		}
 	}
 	return ids
 }
 
+// merge returns the entries of base, those that were touched as they are now, and behind them the new ones.
 func merge[T any](base []T, touched map[uuid.UUID]*T, id func(*T) uuid.UUID, created []uuid.UUID) []T {
 	all := make([]T, 0, len(base)+len(created))
-	done := make(map[uuid.UUID]bool, len(touched))
 	for i := range base {
 		entry := &base[i]
 		if instead, ok := touched[id(entry)]; ok {
-			done[id(entry)] = true
 			if entry = instead; entry == nil {
 				continue
 			}
@@ -276,9 +320,7 @@ func merge[T any](base []T, touched map[uuid.UUID]*T, id func(*T) uuid.UUID, cre
 		all = append(all, *entry)
 	}
 	for _, id := range created {
-		if entry := touched[id]; entry != nil && !done[id] {
-			all = append(all, *entry)
-		}
+		all = append(all, *touched[id])
 	}
 	return all
 }
