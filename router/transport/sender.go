@@ -31,9 +31,8 @@ type Sender struct {
 	dirty []*conn
 	// failed is what could not be sent and is not reported yet.
 	failed failures
-	// sawError tells the worker that a send met an error, which the socket's
-	// error queue may explain.
-	sawError bool
+	// errs reads error queues, once there was an error.
+	errs *errorQueue
 	// orphan: no worker reports what failed, so the transport does.
 	orphan bool
 }

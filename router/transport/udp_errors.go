@@ -26,8 +26,8 @@ type errorQueue struct {
 	control []byte
 }
 
-func newErrorQueue() errorQueue {
-	q := errorQueue{
+func newErrorQueue() *errorQueue {
+	q := &errorQueue{
 		vec:     newVector(errorBatch),
 		head:    make([]byte, errorBatch*errorHead),
 		control: make([]byte, errorBatch*errorControl),
@@ -39,11 +39,15 @@ func newErrorQueue() errorQueue {
 	return q
 }
 
-// readErrors reports everything in the error queue. Sockets of one listener
-// share a port, so the kernel may give an error to another worker than the one
-// that sent; it carries all that is needed to report it from there.
-func (w *udpWorker) readErrors(fd uintptr, now int64) {
-	q := &w.errs
+// drain takes everything out of the error queue, for the Sender to report, and
+// returns how many errors there were. Any goroutine may do so: the kernel gives
+// an error to any of the sockets that share the listener's port, whoever sent,
+// and the entry carries all that is needed.
+func (s *Sender) drain(fd uintptr, listener uint16) (found int) {
+	if s.errs == nil {
+		s.errs = newErrorQueue()
+	}
+	q := s.errs
 	for n := errorBatch; n == errorBatch; {
 		for i := range q.vec.hdr {
 			q.vec.hdr[i].Hdr.SetControllen(errorControl)
@@ -60,11 +64,12 @@ func (w *udpWorker) readErrors(fd uintptr, now int64) {
 			if errno == 0 {
 				continue
 			}
-			to := Flow{Proto: UDP, Listener: w.sock.listener, Remote: getAddr(&q.vec.names[i])}
-			head := q.head[i*errorHead:][:min(int(h.Len), errorHead)]
-			w.handler.Failed(now, to, head, errno)
+			found++
+			to := Flow{Proto: UDP, Listener: listener, Remote: getAddr(&q.vec.names[i])}
+			s.fail(to, q.head[i*errorHead:][:min(int(h.Len), errorHead)], errno)
 		}
 	}
+	return found
 }
 
 // icmpError returns what an entry of the error queue says is wrong with a

@@ -10,10 +10,10 @@ import (
 const (
 	// arenaSize is how many bytes wait for one sendmmsg at most.
 	arenaSize = 256 << 10
-	// sendTries is how often one datagram is tried. An ICMP error that waits
-	// on the socket is given to whatever is sent next, once, and that datagram
-	// stays behind; an error that comes back every time is its own.
-	sendTries = 4
+	// sendTries is how often one datagram is tried when nothing but itself can
+	// be the reason that it is refused, and maxSendTries how often in all.
+	sendTries    = 3
+	maxSendTries = 64
 	// sendWaits is how often, and sendPause how long, a flush waits for room in
 	// the kernel's send buffer before it gives up the rest. A transaction will
 	// repeat it; the other datagrams that arrive meanwhile cannot wait.
@@ -79,14 +79,14 @@ func (q *udpQueue) flush() {
 
 // transmit hands every datagram to the kernel, or to those that failed.
 func (q *udpQueue) transmit(fd uintptr) {
-	tries, waits := 0, 0
+	tries, own, waits := 0, 0, 0
 	for first := 0; first < q.n; {
 		n, errno := q.vec.send(fd, first, q.n)
 		switch errno {
 		case 0:
 			// After fewer than asked the next call says why, or sends on.
 			first += n
-			tries = 0
+			tries, own = 0, 0
 		case unix.EINTR:
 		case unix.EAGAIN:
 			if waits < sendWaits {
@@ -102,13 +102,19 @@ func (q *udpQueue) transmit(fd uintptr) {
 			q.sender.t.cfg.Dropped(DropSendBuffer)
 			first++
 		default:
-			q.sender.sawError = true
-			if tries++; tries < sendTries {
+			// An ICMP error that waits on the socket is given to whatever is
+			// sent next, in place of sending it, and taking one error out of
+			// the error queue brings up the one behind it. So take them all,
+			// and try again: an error that stays is the datagram's own.
+			if q.sender.drain(fd, q.sock.listener) == 0 {
+				own++
+			}
+			if tries++; own < sendTries && tries < maxSendTries {
 				continue
 			}
 			q.sender.fail(q.to[first], q.message(first), errno)
 			first++
-			tries = 0
+			tries, own = 0, 0
 		}
 	}
 }

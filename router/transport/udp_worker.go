@@ -17,7 +17,6 @@ type udpWorker struct {
 	sock *udpSocket
 	in   vector
 	slot []byte // batchSize receive slots, slotStride apart
-	errs errorQueue
 	// strikes counts receive errors in a row that nothing explains.
 	strikes int
 }
@@ -32,7 +31,6 @@ func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
 		sock:   sock,
 		in:     newVector(batchSize),
 		slot:   make([]byte, batchSize*slotStride),
-		errs:   newErrorQueue(),
 	}
 	for i := range batchSize {
 		w.in.setBuffer(i, w.slot[i*slotStride:][:maxDatagram])
@@ -77,15 +75,13 @@ func (w *udpWorker) step(fd uintptr) bool {
 		}
 		now := w.t.cfg.Now()
 		w.handle(now, n)
-		w.settle(now)
-		if errno != 0 || w.sender.sawError {
-			// Either ICMP brought an error, which receive or send reported in
-			// place of what they were asked for; or there was nothing to read,
-			// and a sender elsewhere has met the error that woke us.
-			w.sender.sawError = false
-			w.readErrors(fd, now)
-			w.settle(now)
+		if errno != 0 {
+			// Either ICMP brought an error, which receive reported in place of
+			// what had come; or there was nothing to read, and a sender has
+			// met the error that woke us.
+			w.sender.drain(fd, w.sock.listener)
 		}
+		w.settle(now)
 		switch {
 		case n == batchSize:
 			w.strikes = 0
