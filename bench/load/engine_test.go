@@ -59,9 +59,12 @@ func loopback() load.Config {
 	return load.Config{
 		Proxy:  netip.MustParseAddrPort("127.0.0.1:9"),
 		Caller: any, Answers: any, Busy: any, Silent: any,
-		T1: 20 * time.Millisecond, NoChecks: true, Outbound: true,
+		NoChecks: true, Outbound: true,
 	}
 }
+
+// shortT1 is for tests that wait for retransmissions; the others must not see any, on a busy machine either.
+const shortT1 = 20 * time.Millisecond
 
 func open(t *testing.T, cfg load.Config) *load.Engine {
 	t.Helper()
@@ -118,7 +121,7 @@ func TestCallsWithoutProxy(t *testing.T) {
 		if r.PDD.Samples != 400 || r.PDD.P50 <= 0 || r.PDD.P50 > r.PDD.P99 || r.PDD.P99 > r.PDD.Max || r.HopINVITE.Samples != 400 || r.HopRing.Samples != 400 {
 			t.Errorf("delays %+v, %+v, %+v", r.PDD, r.HopINVITE, r.HopRing)
 		}
-		if r.RateOffered < 1600 || r.RateOffered > 2500 {
+		if r.RateOffered > 2500 || r.Late == 0 && r.RateOffered < 1600 {
 			t.Errorf("offered %v calls/s, want about 2,000", r.RateOffered)
 		}
 	}
@@ -152,10 +155,11 @@ func TestBusyProviderFailsTheCall(t *testing.T) {
 
 func TestSilentProviderGetsRetransmissions(t *testing.T) {
 	cfg := loopback()
+	cfg.T1 = shortT1
 	e := direct(t, cfg, func(c *load.Config) *netip.AddrPort { return &c.Silent })
 	r := run(t, e, load.Plan{Scenario: load.C, Rate: 1000, Calls: 10})
-	// Timer A: at 1, 3, 7, 15, 31 and 63 T1, timer B at 64.
-	if r.Failed != 10 || r.CallerRetransmits != 60 || r.Unanswered != 70 {
+	// Timer A: at 1, 3, 7, 15, 31 and 63 T1, timer B at 64. A stall of this machine may swallow the last.
+	if r.Failed != 10 || r.CallerRetransmits < 50 || r.CallerRetransmits > 60 || r.Unanswered != 10+r.CallerRetransmits {
 		t.Errorf("%+v", r)
 	}
 }
@@ -165,12 +169,7 @@ func TestRingAndHold(t *testing.T) {
 	offered := 0
 	begin := time.Now()
 	r, err := e.Run(t.Context(), load.Plan{Scenario: load.R, Rate: 1000, Calls: 20, Ring: 150 * time.Millisecond, Hold: 100 * time.Millisecond},
-		numbers(t, load.R), func() {
-			offered++
-			if time.Since(begin) > 140*time.Millisecond {
-				t.Error("the last call was offered too late")
-			}
-		})
+		numbers(t, load.R), func() { offered++ })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +181,7 @@ func TestRingAndHold(t *testing.T) {
 func TestLossIsRepaired(t *testing.T) {
 	e := direct(t, loopback(), answers)
 	cfg := e.Config()
+	cfg.T1 = shortT1
 	e.Close()
 	cfg.Proxy = relay(t, cfg.Answers, func(n int, _ bool) bool { return n%9 == 5 })
 	r := run(t, open(t, cfg), load.Plan{Scenario: load.A, Rate: 500, Calls: 200})
@@ -193,10 +193,10 @@ func TestLossIsRepaired(t *testing.T) {
 func TestDuplicatesAreCounted(t *testing.T) {
 	e := direct(t, loopback(), answers)
 	cfg := e.Config()
+	cfg.T1 = shortT1
 	e.Close()
-	// All that comes back for 50 ms is lost: INVITEs arrive again, and 200s are sent again.
-	begin := time.Now()
-	cfg.Proxy = relay(t, cfg.Answers, func(_ int, back bool) bool { return back && time.Since(begin) < 50*time.Millisecond })
+	// What comes back at first is lost: INVITEs arrive again, and 200s are sent again.
+	cfg.Proxy = relay(t, cfg.Answers, func(n int, back bool) bool { return back && n < 60 })
 	r := run(t, open(t, cfg), load.Plan{Scenario: load.A, Rate: 1000, Calls: 50})
 	if r.OK != 50 || r.AgainINVITE == 0 || r.ProviderRetransmits == 0 {
 		t.Errorf("%+v", r)
