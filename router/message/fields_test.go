@@ -63,8 +63,8 @@ func TestParseURI(t *testing.T) {
 func TestParseVia(t *testing.T) {
 	tests := []struct {
 		in, proto, host, branch, rport, received, rest string
-		port                                            uint16
-		v6, bad                                         bool
+		port                                           uint16
+		v6, bad                                        bool
 	}{
 		{in: "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx", proto: "UDP", host: "192.0.2.1", port: 5060, branch: "z9hG4bKx"},
 		{in: "SIP/2.0/TCP h;rport;branch=b;received=1.2.3.4", proto: "TCP", host: "h", branch: "b", rport: ";rport", received: ";received=1.2.3.4"},

@@ -14,12 +14,14 @@ import (
 //	      |    +------- slot 7
 //	      +------------ done
 //
-// Buckets hold slot numbers only. An entry is never taken out before its time: whoever is woken looks at its own
-// deadlines, and finds nothing due when they have moved. That makes a timer that does not fire one append.
+// A bucket is a list of entries in one array that all buckets of a shard share, so the memory follows the number of
+// entries and nothing here is seen by the garbage collector. An entry is never taken out before its time: whoever is
+// woken looks at its own deadlines, and finds nothing due when they have moved. That makes a timer that does not fire
+// one write.
 const (
 	wheelTick    = int64(10 * time.Millisecond)
 	wheelBuckets = 4096
-	wheelShards  = 16
+	wheelShards  = 8
 )
 
 // Wheel wakes slots at given times. It is safe for concurrent use.
@@ -29,8 +31,15 @@ type Wheel struct {
 
 type wheelShard struct {
 	mu      sync.Mutex
-	done    int64 // The last tick that was expired.
-	buckets [wheelBuckets][]uint32
+	done    int64                // The last tick that was expired.
+	buckets [wheelBuckets]uint32 // The first entry of each, plus one.
+	entries []wheelEntry
+	free    uint32 // The first entry that is not in use, plus one.
+}
+
+type wheelEntry struct {
+	slot uint32
+	next uint32 // The next entry of the same list, plus one.
 }
 
 // NewWheel makes a wheel that starts at the given time.
@@ -53,7 +62,15 @@ func (w *Wheel) Add(slot uint32, at int64) int64 {
 	s.mu.Lock()
 	tick = min(max(tick, s.done+1), s.done+wheelBuckets-1)
 	b := &s.buckets[tick%wheelBuckets]
-	*b = append(*b, slot)
+	if s.free == 0 {
+		s.entries = append(s.entries, wheelEntry{})
+		s.free = uint32(len(s.entries))
+	}
+	i := s.free
+	e := &s.entries[i-1]
+	s.free = e.next
+	*e = wheelEntry{slot, *b}
+	*b = i
 	s.mu.Unlock()
 	return tick * wheelTick
 }
@@ -67,8 +84,12 @@ func (w *Wheel) Expire(now int64, dst []uint32) []uint32 {
 		for n := 0; s.done < tick && n < wheelBuckets; n++ {
 			s.done++
 			b := &s.buckets[s.done%wheelBuckets]
-			dst = append(dst, *b...)
-			*b = (*b)[:0]
+			for *b != 0 {
+				i := *b
+				e := &s.entries[i-1]
+				dst = append(dst, e.slot)
+				*b, e.next, s.free = e.next, s.free, i
+			}
 		}
 		s.done = max(s.done, tick)
 		s.mu.Unlock()
