@@ -5,6 +5,7 @@ package compare
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -51,25 +52,31 @@ func orAny(cpus string) string {
 	return cpus
 }
 
+// print writes a cell with a column for each proxy, and one beside it for its ratio to the first.
 func (c *Cell) print(w io.Writer) {
-	fmt.Fprintf(w, "\nscenario %s, %d calls/s\n", c.Scenario, c.Rate)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	memory := "memory MB"
-	if c.Scenario == load.R {
-		memory = "memory MB (bytes/call)"
-	}
-	fmt.Fprintf(t, "  proxy\tturns\tcalls\tfailed\t180s\tovertaken\tretrans\tCPU us/call\tuser, system\tPDD p50 ms\tPDD p99 ms\t%s\tcore busy %%, load\tCPU ratio\tPDD ratio p50, p99\tmemory ratio\n", memory)
+	fmt.Fprintf(t, "\nscenario %s, %d calls/s", c.Scenario, c.Rate)
 	for i := range c.Proxies {
-		s := &c.Proxies[i]
-		mem := fmt.Sprintf("%.0f", s.Memory.Median)
-		if c.Scenario == load.R {
-			mem += fmt.Sprintf(" (%.0f)", s.MemoryPerCall.Median)
+		fmt.Fprintf(t, "\t%s", c.Proxies[i].Proxy)
+		if i > 0 {
+			fmt.Fprint(t, "\tratio")
 		}
-		fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%.1f, %.1f\t%s\t%s\t%s\t%.0f, %.0f\t%s\t%s, %s\t%s\n",
-			s.Proxy, s.Turns, s.Calls, s.Failed, s.Rang, s.Overtaken, s.Retransmits,
-			spread(s.CPU, 1), s.User.Median, s.System.Median, spread(s.PDD50, 3), spread(s.PDD99, 3), mem,
-			s.ProxyBusy.Median, s.LoadBusy.Median,
-			ratio(s.CPURatio), short(s.PDD50Ratio), short(s.PDD99Ratio), short(s.MemRatio))
+	}
+	fmt.Fprintln(t)
+	for _, row := range c.rows() {
+		fmt.Fprintf(t, "  %s", row.title)
+		for i := range c.Proxies {
+			s := &c.Proxies[i]
+			fmt.Fprintf(t, "\t%s", row.figure(s))
+			switch {
+			case i == 0:
+			case row.ratio == nil:
+				fmt.Fprint(t, "\t")
+			default:
+				fmt.Fprintf(t, "\t%s", spread(*row.ratio(s), 2))
+			}
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 	for i := range c.Proxies {
@@ -83,23 +90,56 @@ func (c *Cell) print(w io.Writer) {
 	}
 }
 
+// row is a line of a cell's table. ratio is nil where there is none.
+type row struct {
+	title  string
+	figure func(*Summary) string
+	ratio  func(*Summary) *stats.Summary
+}
+
+func (c *Cell) rows() []row {
+	rows := []row{
+		{"turns that count", func(s *Summary) string { return strconv.Itoa(s.Turns) }, nil},
+		{"calls completed, failed", func(s *Summary) string { return fmt.Sprintf("%d, %d", s.Calls, s.Failed) }, nil},
+		{"180s heard, overtaken", func(s *Summary) string { return fmt.Sprintf("%d, %d", s.Rang, s.Overtaken) }, nil},
+		{"retransmissions", func(s *Summary) string { return strconv.Itoa(s.Retransmits) }, nil},
+		{
+			"CPU us per call",
+			func(s *Summary) string { return spread(s.CPU, 1) },
+			func(s *Summary) *stats.Summary { return &s.CPURatio },
+		},
+		{"  user, system", func(s *Summary) string { return fmt.Sprintf("%.1f, %.1f", s.User.Median, s.System.Median) }, nil},
+		{
+			"post-dial delay p50 ms",
+			func(s *Summary) string { return spread(s.PDD50, 3) },
+			func(s *Summary) *stats.Summary { return &s.PDD50Ratio },
+		},
+		{
+			"post-dial delay p99 ms",
+			func(s *Summary) string { return spread(s.PDD99, 3) },
+			func(s *Summary) *stats.Summary { return &s.PDD99Ratio },
+		},
+		{
+			"memory MB (PSS)",
+			func(s *Summary) string { return spread(s.Memory, 0) },
+			func(s *Summary) *stats.Summary { return &s.MemRatio },
+		},
+		{"core busy %: proxy, load", func(s *Summary) string { return fmt.Sprintf("%.0f, %.0f", s.ProxyBusy.Median, s.LoadBusy.Median) }, nil},
+	}
+	if c.Scenario == load.R {
+		rows = append(rows, row{
+			"bytes per ringing call",
+			func(s *Summary) string { return spread(s.MemoryPerCall, 0) },
+			func(s *Summary) *stats.Summary { return &s.CallRatio },
+		})
+	}
+	return rows
+}
+
+// spread writes a median with the lowest and highest value.
 func spread(s stats.Summary, digits int) string {
 	if s.N == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%.*f (%.*f to %.*f)", digits, s.Median, digits, s.Min, digits, s.Max)
-}
-
-func ratio(s stats.Summary) string {
-	if s.N == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f (%.2f to %.2f)", s.Median, s.Min, s.Max)
-}
-
-func short(s stats.Summary) string {
-	if s.N == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f", s.Median)
 }

@@ -64,6 +64,9 @@ func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 	r := &runner{options: o, self: self, addresses: load.DefaultConfig(), table: table.New(o.Prefixes), dir: dir}
 	for _, s := range o.Scenarios {
 		for _, rate := range o.Rates {
+			if !slices.ContainsFunc(o.Proxies, func(p string) bool { return plays(p, s) }) {
+				continue
+			}
 			cell, err := r.cell(ctx, s, rate, progress)
 			report.Cells = append(report.Cells, cell)
 			if err != nil {

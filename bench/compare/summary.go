@@ -36,6 +36,7 @@ type Summary struct {
 	PDD50Ratio stats.Summary `json:"pdd_p50_ratio"`
 	PDD99Ratio stats.Summary `json:"pdd_p99_ratio"`
 	MemRatio   stats.Summary `json:"memory_ratio"`
+	CallRatio  stats.Summary `json:"memory_per_call_ratio"`
 }
 
 const megabyte = 1e6
@@ -46,6 +47,14 @@ func (t *Turn) memory() float64 {
 		return float64(t.AtRing.PSS) / megabyte
 	}
 	return float64(t.Loaded.PSS) / megabyte
+}
+
+// memoryPerCall returns what each ringing call has added to the idle proxy, in bytes; 0 in other scenarios.
+func (t *Turn) memoryPerCall() float64 {
+	if t.Load.Scenario != load.R || t.Load.Calls == 0 {
+		return 0
+	}
+	return float64(t.AtRing.PSS-t.Idle.PSS) / float64(t.Load.Calls)
 }
 
 // summarize sums up the turns of a cell, one summary per proxy.
@@ -101,12 +110,7 @@ func (s *Summary) figures(good []*Turn) {
 	s.Memory = over((*Turn).memory)
 	s.ProxyBusy = over(func(t *Turn) float64 { return t.ProxyBusy })
 	s.LoadBusy = over(func(t *Turn) float64 { return t.LoadBusy })
-	s.MemoryPerCall = over(func(t *Turn) float64 {
-		if t.Load.Scenario != load.R {
-			return 0
-		}
-		return float64(t.AtRing.PSS-t.Idle.PSS) / float64(t.Load.Calls)
-	})
+	s.MemoryPerCall = over((*Turn).memoryPerCall)
 }
 
 func (s *Summary) ratios(good []*Turn, first map[int]*Turn) {
@@ -123,4 +127,5 @@ func (s *Summary) ratios(good []*Turn, first map[int]*Turn) {
 	s.PDD50Ratio = over(func(t *Turn) float64 { return t.Load.PDD.P50 })
 	s.PDD99Ratio = over(func(t *Turn) float64 { return t.Load.PDD.P99 })
 	s.MemRatio = over((*Turn).memory)
+	s.CallRatio = over((*Turn).memoryPerCall)
 }
