@@ -143,6 +143,9 @@ func (p *Provider) Validate() FieldErrors {
 		v.addf("name", "", "is missing")
 	}
 	v.text("name", p.Name)
+	if _, err := uuid.Parse(p.Name); err == nil {
+		v.addf("name", p.Name, "looks like an id")
+	}
 	v.detail(p.Detail)
 	if p.Hostname == "" {
 		v.addf("hostname", "", "is missing")

@@ -29,14 +29,15 @@ type assembler struct {
 	routes    []providers.Route
 	lines     map[uuid.UUID]int // Where routes stand.
 	deleted   map[uuid.UUID]string
+	index     index
 }
 
 func (a *assembler) add(line int, warning bool, message string) {
 	a.problems = append(a.problems, providers.Problem{File: a.file, Line: line, Message: message, Warning: warning})
 }
 
-// assemble returns the catalog that the entries make, and what is wrong between them.
-func assemble(file, revision string, all entries, m memory) (*providers.Catalog, []providers.Problem) {
+// assemble returns the catalog that the entries make, which entry became what, and what is wrong between them.
+func assemble(file, revision string, all entries, m memory) (*providers.Catalog, index, []providers.Problem) {
 	a := &assembler{
 		file:      file,
 		memory:    m,
@@ -60,7 +61,7 @@ func assemble(file, revision string, all entries, m memory) (*providers.Catalog,
 	}
 	c := providers.NewCatalog(revision, a.providers, a.routes)
 	c.DeletedNames = a.deleted
-	return c, a.problems
+	return c, a.index, a.problems
 }
 
 func (a *assembler) provider(e *providerEntry, lines []int) {
@@ -78,6 +79,7 @@ func (a *assembler) provider(e *providerEntry, lines []int) {
 	p.TmCreate, p.TmUpdate = a.memory.times(p.ID)
 	p.HealthStatus = providers.HealthUnknown
 	a.providers = append(a.providers, p)
+	a.index.providers = append(a.index.providers, p.ID)
 }
 
 // shorthand makes the routes that a provider's entry asks for by priority and targets.
@@ -95,7 +97,7 @@ func (a *assembler) route(e *routeEntry) {
 	if r.ProviderID = a.find(e); r.ProviderID == uuid.Nil {
 		return
 	}
-	a.take(r, e.line)
+	a.index.routes = append(a.index.routes, a.take(r, e.line))
 }
 
 // find returns the id of a route's provider, Nil after a problem.
@@ -135,8 +137,8 @@ func (a *assembler) find(e *routeEntry) uuid.UUID {
 	return id
 }
 
-// take takes a route in, with its id and times.
-func (a *assembler) take(r providers.Route, line int) {
+// take takes a route in, with its times and its id, which it returns.
+func (a *assembler) take(r providers.Route, line int) uuid.UUID {
 	made := r.ID == uuid.Nil
 	if made {
 		r.ID = providers.RouteID(r.CustomerID, r.Target, r.ProviderID)
@@ -148,9 +150,10 @@ func (a *assembler) take(r providers.Route, line int) {
 		} else {
 			a.add(line, false, "the id "+r.ID.String()+" is taken by the route on line "+itoa(other))
 		}
-		return
+		return r.ID
 	}
 	a.lines[r.ID] = line
 	r.TmCreate, r.TmUpdate = a.memory.times(r.ID)
 	a.routes = append(a.routes, r)
+	return r.ID
 }

@@ -13,10 +13,12 @@ import (
 type providerEntry struct {
 	providers.Provider // ID is Nil where the file has none.
 
-	line    int
-	targets []target // Shorthand: the routes that the entry makes by itself.
-	// priority is that of these routes.
-	priority int
+	line int
+
+	// The shorthand for routes: targets is what they lead to, also where only a priority is given.
+	targets                 []target
+	priority                int
+	hasTargets, hasPriority bool
 }
 
 type target struct {
@@ -54,7 +56,6 @@ func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
 	d.bad = d.bad[:0]
 	e := providerEntry{line: n.Line + d.shift}
 	e.Type, e.Enabled = "sip", true
-	var shorthand, hasTargets bool
 	var secretHeaders []string
 	d.mapping(path, n, providerKeys, func(key, path string, v *yaml.Node) bool {
 		switch key {
@@ -103,10 +104,10 @@ func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
 			d.metadata(&e.Provider, path, v)
 		case "priority":
 			d.integer(&e.priority, path, v)
-			shorthand = true
+			e.hasPriority = true
 		case "targets":
 			d.targets(&e, path, v)
-			hasTargets = true
+			e.hasTargets = true
 		default:
 			return false
 		}
@@ -115,12 +116,12 @@ func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
 	if n.Kind != yaml.MappingNode {
 		return e
 	}
-	if shorthand && !hasTargets {
+	if e.hasPriority && !e.hasTargets {
 		e.targets = []target{{text: providers.TargetAll, line: e.line}}
 	}
 	d.markSecret(&e.Provider, path, n, secretHeaders)
 	d.validate(path, n, e.Validate())
-	if shorthand || hasTargets {
+	if e.hasPriority || e.hasTargets {
 		d.validate(path, n, shorthandRules(e.priority))
 	}
 	return e

@@ -32,16 +32,22 @@ func Load(path string) (*providers.Catalog, []providers.Problem) {
 // Parse reads a file's content, which was changed last at the given time. The catalog is nil unless all problems
 // are warnings.
 func Parse(name string, data []byte, changed time.Time) (*providers.Catalog, []providers.Problem) {
+	c, _, problems := read(name, data, forgetful(changed))
+	return c, problems
+}
+
+// read reads a file's content with what is remembered of its entries.
+func read(name string, data []byte, m memory) (*providers.Catalog, index, []providers.Problem) {
 	all, problems := parse(name, data)
-	c, more := assemble(name, revision(data), all, forgetful(changed))
+	c, ix, more := assemble(name, revision(data), all, m)
 	problems = append(problems, more...)
 	slices.SortStableFunc(problems, func(a, b providers.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	for _, p := range problems {
 		if !p.Warning {
-			return nil, problems
+			return nil, index{}, problems
 		}
 	}
-	return c, problems
+	return c, ix, problems
 }
 
 // forgetful is the memory of one who never saw the file before: all entries are as old as the file.
