@@ -18,16 +18,16 @@ type shape struct {
 	name      string
 	customers int // 0: everyone's routes.
 	targets   int // Per customer.
-	perTarget int // Routes.
-	weights   bool
+	perTarget int // Routes, each of its own priority, or
+	perRun    int // so many sharing one.
 }
 
 // shapes all have a million routes.
 var shapes = []shape{
-	{name: "everyone,1000000x1", targets: 1_000_000, perTarget: 1},
-	{name: "everyone,200000x5", targets: 200_000, perTarget: 5},
-	{name: "everyone,200000x5,weighted", targets: 200_000, perTarget: 5, weights: true},
-	{name: "customers,100000x10x1", customers: 100_000, targets: 10, perTarget: 1},
+	{name: "everyone,1000000x1", targets: 1_000_000, perTarget: 1, perRun: 1},
+	{name: "everyone,200000x5", targets: 200_000, perTarget: 5, perRun: 1},
+	{name: "everyone,200000x5,weighted", targets: 200_000, perTarget: 5, perRun: 5},
+	{name: "customers,100000x10x1", customers: 100_000, targets: 10, perTarget: 1, perRun: 1},
 }
 
 // world is a catalog and questions to it.
@@ -37,49 +37,61 @@ type world struct {
 	customers []uuid.UUID
 }
 
-// worldOf makes targets as a rate sheet has them: of 1 to 9 digits, most of 5 to 8, so that they nest.
+// rateSheet makes targets that nest as those of a carrier's rate sheet do: countries, areas in them, and mostly
+// ranges of 7 to 9 digits in these areas.
+type rateSheet struct {
+	r              *rand.Rand
+	country, areas []string
+}
+
+func newRateSheet(r *rand.Rand) rateSheet {
+	s := rateSheet{r: r}
+	for code := 10; code < 100; code++ {
+		s.country = append(s.country, "+"+strconv.Itoa(code))
+	}
+	for range 10_000 {
+		s.areas = append(s.areas, s.country[r.IntN(len(s.country))]+randomDigits(r, "0123456789", 3))
+	}
+	return s
+}
+
+func (s rateSheet) target() string {
+	switch s.r.IntN(50) {
+	case 0:
+		return s.country[s.r.IntN(len(s.country))]
+	case 1, 2:
+		return s.areas[s.r.IntN(len(s.areas))]
+	}
+	return s.areas[s.r.IntN(len(s.areas))] + randomDigits(s.r, "0123456789", 2+s.r.IntN(3))
+}
+
 func worldOf(s shape) world {
 	r := rand.New(rand.NewPCG(1, uint64(s.targets)))
-	var w world
-	w.catalog = &providers.Catalog{}
+	w := world{catalog: &providers.Catalog{}}
 	for range 50 {
 		w.catalog.Providers = append(w.catalog.Providers, providers.Provider{ID: randomID(r)})
 	}
-	owners := []uuid.UUID{providers.Everyone}
-	if s.customers > 0 {
-		owners = owners[:0]
-		for range s.customers {
-			owners = append(owners, randomID(r))
+	sheet := newRateSheet(r)
+	for i := range max(s.customers, 1) {
+		owner := providers.Everyone
+		if s.customers > 0 {
+			owner = randomID(r)
 		}
-	}
-	var seen map[string]bool
-	if s.customers == 0 {
-		seen = make(map[string]bool, s.targets)
-	}
-	target := func() string {
-		for {
-			n := min(1+r.IntN(9), 1+r.IntN(9)+3)
-			t := "+" + strconv.Itoa(1+r.IntN(9)) + randomDigits(r, "0123456789", max(n-1, 0)+r.IntN(2))
-			if seen == nil || !seen[t] {
-				if seen != nil {
-					seen[t] = true
-				}
-				return t
+		seen := map[string]bool{}
+		for len(seen) < s.targets {
+			target := sheet.target()
+			if seen[target] {
+				target += randomDigits(r, "0123456789", 1)
 			}
-		}
-	}
-	for _, owner := range owners {
-		for range s.targets {
-			t := target()
-			for i := range s.perTarget {
-				route := providers.Route{
-					ID: randomID(r), CustomerID: owner, Target: t, Priority: i, Weight: 1 + r.IntN(100),
-					ProviderID: w.catalog.Providers[r.IntN(50)].ID, TmCreate: time.Unix(r.Int64N(1<<30), 0),
-				}
-				if s.weights {
-					route.Priority = i / 3
-				}
-				w.catalog.Routes = append(w.catalog.Routes, route)
+			if seen[target] {
+				continue
+			}
+			seen[target] = true
+			for j := range s.perTarget {
+				w.catalog.Routes = append(w.catalog.Routes, providers.Route{
+					ID: randomID(r), CustomerID: owner, Target: target, Priority: j / s.perRun, Weight: 1 + r.IntN(100),
+					ProviderID: w.catalog.Providers[(i+j*7+len(seen))%50].ID, TmCreate: time.Unix(r.Int64N(1<<30), 0),
+				})
 			}
 		}
 	}
@@ -88,7 +100,7 @@ func worldOf(s shape) world {
 	})
 	for range 1 << 16 {
 		route := w.catalog.Routes[r.IntN(len(w.catalog.Routes))]
-		number := route.Target[1:] + randomDigits(r, "0123456789", 16)
+		number := route.Target[1:] + randomDigits(r, "0123456789", 12)
 		w.numbers = append(w.numbers, []byte(number[:12]))
 		w.customers = append(w.customers, route.CustomerID)
 	}

@@ -3,6 +3,7 @@ package dialplan
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type row struct {
 	owner    uint32 // Index into builder.owners.
 	route    int32  // -1 for a place that only leads to a tail; sorts first.
 	provider int32
+	weight   uint32
 }
 
 // owner is whose tree a row goes into: a customer's, or one below a long target's first digits.
@@ -111,6 +113,7 @@ func (b *builder) addRow(r *providers.Route, route, provider int32) {
 		owner:    own,
 		route:    route,
 		provider: provider,
+		weight:   uint32(min(max(r.Weight, 0), math.MaxUint32)),
 	})
 }
 
@@ -137,6 +140,9 @@ func (b *builder) compare(x, y row) int {
 	}
 	if x.priority != y.priority {
 		return cmp.Compare(x.priority, y.priority)
+	}
+	if x.weight == 0 != (y.weight == 0) { // Those without are never drawn; see addRun.
+		return cmp.Compare(y.weight, x.weight)
 	}
 	if x.created != y.created {
 		return cmp.Compare(x.created, y.created)

@@ -3,18 +3,19 @@ package dialplan
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 )
 
 // item is one route of a target that has several.
 type item struct {
 	Choice
-	mean float32 // 1 / weight: how long the route takes to arrive, on average.
-	run  uint32  // At the first of a run: its length, times two, plus one when another run of the target follows.
+	weight uint32
+	run    uint32 // At the first of a run: its length, times two, plus one when another run of the target follows.
 }
 
 const (
-	drawOnStack = 32   // Longer runs are sorted in dst, computing arrivals over again.
+	drawOnStack = 16   // Longer runs are sorted by arrival.
 	seenBits    = 1024 // Providers that are told apart without a look at what was collected.
 )
 
@@ -29,16 +30,18 @@ type collector struct {
 
 // add appends a choice unless its provider is there already.
 func (c *collector) add(choice Choice) {
-	word := &c.seen[uint32(choice.Provider)/64%uint32(len(c.seen))]
-	bit := uint64(1) << (uint32(choice.Provider) % 64)
-	if *word&bit != 0 {
-		has := func(have Choice) bool { return have.Provider == choice.Provider }
-		if c.exact || slices.ContainsFunc(c.dst[c.start:], has) {
-			return
-		}
+	bit := uint64(1) << (choice.Provider & 63)
+	word := &c.seen[choice.Provider>>6&(seenBits/64-1)]
+	if *word&bit != 0 && c.has(choice.Provider) {
+		return
 	}
 	*word |= bit
 	c.dst = append(c.dst, choice)
+}
+
+// has says whether a provider whose bit in seen is set was collected.
+func (c *collector) has(provider int32) bool {
+	return c.exact || slices.ContainsFunc(c.dst[c.start:], func(have Choice) bool { return have.Provider == provider })
 }
 
 // addRuns adds the choices of the target whose items come first.
@@ -58,29 +61,38 @@ func (c *collector) addRuns(items []item) {
 	}
 }
 
-// addRun adds choices that are equal but for their weight, in the order of their arrivals.
+// addRun adds choices that are equal but for their weight. One after the other is drawn from those that are left, in
+// proportion to the weights; then those without weight follow as they stand, which is at the end of run.
 func (c *collector) addRun(run []item) {
 	if len(run) > drawOnStack {
 		c.addLongRun(run)
 		return
 	}
-	var arrivals [drawOnStack]float64
-	var order [drawOnStack]uint8
+	var buf [drawOnStack]struct{ weight, place uint32 }
+	left, total := buf[:0], uint64(0)
 	for i := range run {
-		a := run[i].arrival(c.seed)
-		j := i
-		for ; j > 0 && arrivals[j-1] > a; j-- {
-			arrivals[j], order[j] = arrivals[j-1], order[j-1]
-		}
-		arrivals[j], order[j] = a, uint8(i)
+		left = append(left, struct{ weight, place uint32 }{run[i].weight, uint32(i)})
+		total += uint64(run[i].weight)
 	}
-	for _, i := range order[:len(run)] {
-		c.add(run[i].Choice)
+	state := c.seed + uint64(run[0].Route)<<32
+	for ; len(left) > 0; left = left[1:] {
+		i := 0
+		if len(left) > 1 && total > 0 {
+			state++
+			at, _ := bits.Mul64(mix(state), total) // In [0, total).
+			for at >= uint64(left[i].weight) {
+				at -= uint64(left[i].weight)
+				i++
+			}
+			total -= uint64(left[i].weight)
+		}
+		c.add(run[left[i].place].Choice)
+		left[i] = left[0]
 	}
 }
 
-// addLongRun is addRun without a bound on the length. It sorts at the end of dst, where a Choice holds an item's
-// place in the run for the time being.
+// addLongRun is addRun without a bound on the length, and without a square of it: the choices are sorted by arrival,
+// at the end of dst, where a Choice holds an item's place in the run for the time being.
 func (c *collector) addLongRun(run []item) {
 	end := len(c.dst)
 	for i := range run {
@@ -103,7 +115,7 @@ func (c *collector) addLongRun(run []item) {
 // proportion to the weights, who arrives second was so among the rest, and so on. Weight 0 never comes: +Inf.
 func (it *item) arrival(seed uint64) float64 {
 	u := (float64(mix(seed+uint64(it.Route))>>11) + 0.5) * 0x1p-53 // In (0, 1).
-	return -math.Log(u) * float64(it.mean)
+	return -math.Log(u) / float64(it.weight)
 }
 
 // mix spreads the bits of x over the whole word: the output function of SplitMix64.

@@ -73,11 +73,11 @@ func TestLongRun(t *testing.T) {
 
 func TestArrival(t *testing.T) {
 	for seed := range uint64(1000) {
-		never := item{mean: float32(math.Inf(1))}
+		never := item{}
 		if a := never.arrival(seed); !math.IsInf(a, 1) {
 			t.Fatalf("seed %d: weight 0 arrives at %v", seed, a)
 		}
-		soon := item{mean: 1. / math.MaxUint32}
+		soon := item{weight: math.MaxUint32}
 		if a := soon.arrival(seed); a <= 0 || math.IsInf(a, 0) || math.IsNaN(a) {
 			t.Fatalf("seed %d: the largest weight arrives at %v", seed, a)
 		}

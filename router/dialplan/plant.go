@@ -105,6 +105,6 @@ func (b *builder) addItem(r *row) {
 	*chosen = stamp{b.target, r.priority}
 	b.items = append(b.items, item{
 		Choice: Choice{Provider: r.provider, Route: r.route},
-		mean:   float32(1 / max(float64(b.catalog.Routes[r.route].Weight), 0)),
+		weight: r.weight,
 	})
 }

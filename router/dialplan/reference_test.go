@@ -14,8 +14,8 @@ import (
 	"github.com/voipbin/dialrouter/providers"
 )
 
-// reference is Append as the documents tell it, without any thought of speed. It shares arrival with the real one:
-// TestWeights looks at that.
+// reference is Append as the documents tell it, without any thought of speed. It shares addRun with the real one:
+// TestWeights and TestLongRun look at that.
 func reference(c *providers.Catalog, number string, customer uuid.UUID, seed uint64) []Choice {
 	provider := map[uuid.UUID]int32{}
 	for i, p := range c.Providers {
@@ -35,24 +35,32 @@ func reference(c *providers.Catalog, number string, customer uuid.UUID, seed uin
 				tier = append(tier, i)
 			}
 		}
-		when := func(i int) float64 {
-			it := item{Choice: Choice{Route: int32(i)}, mean: float32(1 / float64(c.Routes[i].Weight))}
-			return it.arrival(mix(seed))
-		}
 		slices.SortFunc(tier, func(i, j int) int {
 			r, s := c.Routes[i], c.Routes[j]
 			return cmp.Or(
 				cmp.Compare(r.Priority, s.Priority),
-				cmp.Compare(when(i), when(j)),
+				cmp.Compare(min(1, s.Weight), min(1, r.Weight)),
 				r.TmCreate.Compare(s.TmCreate),
 				bytes.Compare(r.ID[:], s.ID[:]),
 				cmp.Compare(i, j),
 			)
 		})
-		for _, i := range tier {
-			if p := provider[c.Routes[i].ProviderID]; !used[p] {
-				used[p] = true
-				out = append(out, Choice{Provider: p, Route: int32(i)})
+		here := map[int32]bool{} // Providers of a lower priority do not take part in the draw.
+		for len(tier) > 0 {
+			priority := c.Routes[tier[0]].Priority
+			var run []int
+			for ; len(tier) > 0 && c.Routes[tier[0]].Priority == priority; tier = tier[1:] {
+				if !here[provider[c.Routes[tier[0]].ProviderID]] {
+					run = append(run, tier[0])
+				}
+			}
+			for _, i := range drawn(c, run, seed) {
+				p := provider[c.Routes[i].ProviderID]
+				here[p] = true
+				if !used[p] {
+					used[p] = true
+					out = append(out, Choice{Provider: p, Route: int32(i)})
+				}
 			}
 		}
 	}
@@ -63,6 +71,25 @@ func reference(c *providers.Catalog, number string, customer uuid.UUID, seed uin
 		tier(owner, providers.TargetAll)
 	}
 	return out
+}
+
+// drawn puts routes that are equal but for their weights into the order of the draw.
+func drawn(c *providers.Catalog, run []int, seed uint64) []int {
+	if len(run) < 2 {
+		return run
+	}
+	var items []item
+	for place, i := range run { // With providers that differ, so that none is left out.
+		items = append(items, item{Choice: Choice{Provider: int32(place), Route: int32(i)}, weight: uint32(c.Routes[i].Weight)})
+	}
+	var draw collector
+	draw.seed = mix(seed)
+	draw.addRun(items)
+	order := make([]int, 0, len(run))
+	for _, choice := range draw.dst {
+		order = append(order, int(choice.Route))
+	}
+	return order
 }
 
 // randomCatalog makes catalogs that are dense where mistakes hide: few digits, so that targets nest; few priorities

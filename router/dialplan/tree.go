@@ -79,24 +79,22 @@ func (t *Table) find(tr tree, x uint64) uint32 {
 	return n<<leafShift | (below - 1)
 }
 
-// notAbove counts the keys that are not above x, without a branch to mispredict.
-func (b *block) notAbove(x uint64) (n uint32) {
-	for _, key := range b {
-		n += one(key <= x)
+// notAbove counts the keys that are not above x. It adds up the borrows of x - key: there is no branch to mispredict.
+func (b *block) notAbove(x uint64) uint32 {
+	above := uint64(0)
+	for i := 0; i < blockKeys; i += 4 {
+		_, b0 := bits.Sub64(x, b[i], 0)
+		_, b1 := bits.Sub64(x, b[i+1], 0)
+		_, b2 := bits.Sub64(x, b[i+2], 0)
+		_, b3 := bits.Sub64(x, b[i+3], 0)
+		above += b0 + b1 + b2 + b3
 	}
-	return n
+	return blockKeys - uint32(above)
 }
 
-func (l *leaf) notAbove(x uint64) (n uint32) {
-	for _, key := range l.keys {
-		n += one(key <= x)
-	}
-	return n
-}
-
-func one(b bool) uint32 {
-	if b {
-		return 1
-	}
-	return 0
+func (l *leaf) notAbove(x uint64) uint32 {
+	_, b0 := bits.Sub64(x, l.keys[0], 0)
+	_, b1 := bits.Sub64(x, l.keys[1], 0)
+	_, b2 := bits.Sub64(x, l.keys[2], 0)
+	return leafKeys - uint32(b0+b1+b2)
 }
