@@ -53,7 +53,6 @@ type call struct {
 	customer  uuid.UUID
 	listed    bool // The providers were named by the request.
 	cancelled bool
-	rang      bool
 	timedOut  bool // A budget ended the call.
 	unable    bool // Only codecs kept providers from being tried.
 	cseq      uint32
@@ -189,7 +188,7 @@ func (w *worker) releaseLocked(c *call) {
 	c.from, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, nil, nil, nil, 0
 	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
-	c.cancelled, c.rang, c.timedOut, c.unable = false, false, false, false
+	c.cancelled, c.timedOut, c.unable = false, false, false
 	c.cseq, c.start, c.setupEnd, c.tryingAt = 0, 0, 0, 0
 	r.calls.Free(w.id, c.slot)
 }

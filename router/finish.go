@@ -55,7 +55,7 @@ func (w *worker) passLocked(c *call, code int, b []byte) {
 	}
 	// RFC 3261 section 16.7 item 6: a 503 says that its sender can do nothing for anybody, which upstream would take
 	// as said of us.
-	if code == 503 && c.role == placed {
+	if code == 503 {
 		end := bytes.IndexByte(b, '\n')
 		w.text = append(append(w.text[:0], "SIP/2.0 500 Server Internal Error\r\n"...), b[end+1:]...)
 		code, b = 500, w.text

@@ -98,7 +98,9 @@ func (w *worker) provisionalLocked(c *call, a *attempt, via *message.ViaElem) {
 	if a.abandoned {
 		return
 	}
-	if c.invite && a.budgetEnd != 0 {
+	if !c.invite {
+		a.budgetEnd = 0 // It is at work; Timer F bounds it.
+	} else if a.budgetEnd != 0 {
 		w.extendLocked(c, a, code)
 	}
 	// 100 is hop by hop (RFC 3261 section 16.7 item 5), and only INVITE has others (RFC 4320 section 4.1).
@@ -111,7 +113,6 @@ func (w *worker) provisionalLocked(c *call, a *attempt, via *message.ViaElem) {
 			w.r.metrics.ringing(a)
 		}
 	}
-	c.rang = c.rang || code >= 180
 	c.tryingAt = 0
 	if c.cancelled || c.server.Respond(&w.r.timing, w.now, code) != transaction.Send {
 		return
@@ -129,7 +130,7 @@ func (w *worker) extendLocked(c *call, a *attempt, code int) {
 		b = &a.prov.budgets
 	}
 	switch {
-	case code >= 180, a.ringing != 0 && code > 100:
+	case code >= 180, a.ringing != 0 && code > 100, a.prov == nil:
 		a.budgetEnd = w.now + b.answer
 	case a.ringing == 0:
 		a.budgetEnd = max(a.start+b.noRinging, w.now)
@@ -215,7 +216,7 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 			a.prov.state.Rest(w.now, d)
 		}
 	}
-	if judge(code, &a.prov.next, c.rang, a.prov.after, false) == relay {
+	if judge(code, &a.prov.next, a.ringing != 0, a.prov.after, false) == relay {
 		w.passLocked(c, code, w.buf)
 		return
 	}

@@ -113,7 +113,7 @@ func (w *worker) withoutLocked(c *call, a *attempt, code int) {
 		w.finishLocked(c, code, "")
 	default:
 		w.candidateLocked(c, code, nil)
-		if c.rang && !a.prov.after {
+		if a.ringing != 0 && !a.prov.after {
 			c.next = len(c.plan)
 		}
 		w.advanceLocked(c, nil, nil)
