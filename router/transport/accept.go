@@ -57,10 +57,7 @@ func (t *Transport) accept(l *streamListener) {
 		default:
 			pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
 			t.log.warn("cannot accept", "listener", t.bound[l.listener].String(), "error", err)
-			select {
-			case <-time.After(pause):
-			case <-t.ctx.Done():
-			}
+			t.pause(pause)
 		}
 	}
 }

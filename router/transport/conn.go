@@ -177,8 +177,8 @@ func (c *conn) outlast() {
 	timer := time.NewTimer(c.t.cfg.HalfClosedTimeout)
 	defer timer.Stop()
 	select {
-	case <-c.dead:
 	case <-timer.C:
+	case <-c.dead:
 	}
 }
 

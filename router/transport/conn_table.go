@@ -114,6 +114,7 @@ func (t *connTable) addAccepted(c *conn) error {
 	}
 	t.accepted++
 	t.perSource[source]++
+	c.counted = true
 	t.placeLocked(c)
 	return nil
 }
@@ -148,14 +149,14 @@ func (t *connTable) placeLocked(c *conn) {
 		t.generations[slot] = 1 // the generations have come round
 	}
 	c.flow.Conn = t.generations[slot]<<t.slotBits | slot
-	c.counted = true
 	c.t.running.Add(1)
 	t.slots[slot].Store(c)
 }
 
 // leave stops counting an accepted connection whose peer has stopped sending,
 // so that peers who come and go do not use up their limit. It reports false
-// when too many of them are left.
+// when there are too many of them, and for a connection that we dialled: the
+// next message rather opens another one.
 func (t *connTable) leave(c *conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -64,6 +64,8 @@ type rig struct {
 	// onReceive and onFailed act inside the handler; set before start.
 	onReceive func(s *Sender, from Flow, data []byte)
 	onFailed  func(s *Sender, to Flow, data []byte, err error)
+	// inner is a rig beside another, whose check for leaks is enough.
+	inner bool
 	// quiet leaves out the notes of what was received.
 	quiet bool
 
@@ -80,9 +82,11 @@ func newRig() *rig {
 }
 
 // start brings the transport up and takes it down with the test.
-func (r *rig) start(t testing.TB, cfg Config) *rig {
-	t.Helper()
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+func (r *rig) start(tb testing.TB, cfg Config) *rig {
+	tb.Helper()
+	if !r.inner {
+		tb.Cleanup(func() { goleak.VerifyNone(tb) })
+	}
 	cfg.NewHandler = func(s *Sender) Handler { return &script{sender: s, rig: r} }
 	cfg.Dropped = func(reason string) {
 		r.mu.Lock()
@@ -91,11 +95,11 @@ func (r *rig) start(t testing.TB, cfg Config) *rig {
 	}
 	tr, err := Listen(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := tr.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	r.Transport = tr
@@ -112,7 +116,7 @@ func (r *rig) dropped(reason string) int {
 func (r *rig) addr(i int) netip.AddrPort { return r.Listeners()[i].Addr }
 
 // next waits for the next message.
-func (r *rig) next(t testing.TB) received {
+func (r *rig) next(t *testing.T) received {
 	t.Helper()
 	select {
 	case m := <-r.got:
@@ -124,7 +128,7 @@ func (r *rig) next(t testing.TB) received {
 }
 
 // nextFailure waits for the next failure.
-func (r *rig) nextFailure(t testing.TB) failed {
+func (r *rig) nextFailure(t *testing.T) failed {
 	t.Helper()
 	select {
 	case f := <-r.failures:
@@ -136,7 +140,7 @@ func (r *rig) nextFailure(t testing.TB) failed {
 }
 
 // noFailure fails the test when a failure was reported.
-func (r *rig) noFailure(t testing.TB) {
+func (r *rig) noFailure(t *testing.T) {
 	t.Helper()
 	select {
 	case f := <-r.failures:
@@ -146,7 +150,7 @@ func (r *rig) noFailure(t testing.TB) {
 }
 
 // eventually waits until a condition holds.
-func eventually(t testing.TB, what string, cond func() bool) {
+func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -156,15 +160,15 @@ func eventually(t testing.TB, what string, cond func() bool) {
 }
 
 // udpPeer is a plain UDP socket on loopback.
-func udpPeer(t testing.TB) *net.UDPConn {
-	t.Helper()
+func udpPeer(tb testing.TB) *net.UDPConn {
+	tb.Helper()
 	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	if err := c.SetReadBuffer(8 << 20); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
@@ -180,7 +184,7 @@ func addrOf(a net.Addr) netip.AddrPort {
 }
 
 // closedPort returns an address of loopback where nothing listens.
-func closedPort(t testing.TB, p Proto) netip.AddrPort {
+func closedPort(t *testing.T, p Proto) netip.AddrPort {
 	t.Helper()
 	if p == UDP {
 		c := udpPeer(t)
@@ -193,7 +197,7 @@ func closedPort(t testing.TB, p Proto) netip.AddrPort {
 }
 
 // tcpPeer is a plain TCP listener on loopback.
-func tcpPeer(t testing.TB) *net.TCPListener {
+func tcpPeer(t *testing.T) *net.TCPListener {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
@@ -204,7 +208,7 @@ func tcpPeer(t testing.TB) *net.TCPListener {
 }
 
 // dialTCP connects a plain TCP client to a listener of the rig.
-func (r *rig) dialTCP(t testing.TB, listener int) *net.TCPConn {
+func (r *rig) dialTCP(t *testing.T, listener int) *net.TCPConn {
 	t.Helper()
 	c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(r.addr(listener)))
 	if err != nil {
@@ -218,7 +222,7 @@ func (r *rig) dialTCP(t testing.TB, listener int) *net.TCPConn {
 }
 
 // accept takes the next connection to a plain listener.
-func accept(t testing.TB, ln *net.TCPListener) *net.TCPConn {
+func accept(t *testing.T, ln *net.TCPListener) *net.TCPConn {
 	t.Helper()
 	if err := ln.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
@@ -234,7 +238,7 @@ func accept(t testing.TB, ln *net.TCPListener) *net.TCPConn {
 	return c
 }
 
-func write(t testing.TB, c net.Conn, s string) {
+func write(t *testing.T, c net.Conn, s string) {
 	t.Helper()
 	if _, err := c.Write([]byte(s)); err != nil {
 		t.Fatal(err)
@@ -242,7 +246,7 @@ func write(t testing.TB, c net.Conn, s string) {
 }
 
 // read reads as many bytes as expected and compares them.
-func read(t testing.TB, c net.Conn, want string) {
+func read(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	buf := make([]byte, len(want))
 	n := 0
@@ -264,5 +268,5 @@ func request(callID string, body string) string {
 		fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n", len(body)) + body
 }
 
-// big is a body of n bytes.
-func big(n int) string { return strings.Repeat("x", n) }
+// padding is a body of n bytes.
+func padding(n int) string { return strings.Repeat("x", n) }

@@ -29,7 +29,7 @@ func (l *limitedLog) warn(msg string, args ...any) {
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}
-	l.log.Warn(msg, args...)
+	l.log.Warn(msg, args...) //nolint:sloglint // every caller gives a literal
 }
 
 // admit reports whether a line may be written, and how many were not since the

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Handler takes what arrives. Each goroutine that reads has a Handler of its
@@ -133,6 +134,16 @@ func (t *Transport) newWorker(own *udpSocket) worker {
 
 func (t *Transport) newSender() *Sender {
 	return &Sender{t: t, udp: make([]*udpQueue, len(t.bound))}
+}
+
+// pause waits, but not for a transport that is closed.
+func (t *Transport) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.ctx.Done():
+	}
 }
 
 // Listeners returns the addresses that are bound, in the order of

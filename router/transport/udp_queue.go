@@ -14,11 +14,10 @@ const (
 	// be the reason that it is refused, and maxSendTries how often in all.
 	sendTries    = 3
 	maxSendTries = 64
-	// sendWaits is how often, and sendPause how long, a flush waits for room in
-	// the kernel's send buffer before it gives up the rest. A transaction will
-	// repeat it; the other datagrams that arrive meanwhile cannot wait.
-	sendWaits = 4
-	sendPause = 100 * time.Microsecond
+	// sendPause is how long a flush waits, once, for room in the kernel's send
+	// buffer before it gives up the rest. Transactions will repeat it; what
+	// arrives meanwhile cannot wait.
+	sendPause = 500 * time.Microsecond
 )
 
 // udpQueue holds the datagrams that one Sender has for one UDP listener.
@@ -79,7 +78,7 @@ func (q *udpQueue) flush() {
 
 // transmit hands every datagram to the kernel, or to those that failed.
 func (q *udpQueue) transmit(fd uintptr) {
-	tries, own, waits := 0, 0, 0
+	tries, own, waited := 0, 0, false
 	for first := 0; first < q.n; {
 		n, errno := q.vec.send(fd, first, q.n)
 		switch errno {
@@ -89,9 +88,9 @@ func (q *udpQueue) transmit(fd uintptr) {
 			tries, own = 0, 0
 		case unix.EINTR:
 		case unix.EAGAIN:
-			if waits < sendWaits {
-				waits++
-				time.Sleep(sendPause)
+			if !waited {
+				waited = true
+				awaitRoom(fd)
 				continue
 			}
 			for range q.n - first {
@@ -117,6 +116,12 @@ func (q *udpQueue) transmit(fd uintptr) {
 			tries, own = 0, 0
 		}
 	}
+}
+
+// awaitRoom waits for room in a socket's send buffer, sendPause at most.
+func awaitRoom(fd uintptr) {
+	limit := unix.NsecToTimespec(int64(sendPause))
+	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, &limit, nil)
 }
 
 // message returns the bytes of a waiting datagram.

@@ -85,7 +85,7 @@ func TestUDPSendOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range each {
-			read(t, p, fmt.Sprintf("%d/%d", j, i)[:len(fmt.Sprintf("%d/%d", j, i))])
+			read(t, p, fmt.Sprintf("%d/%d", j, i))
 		}
 	}
 	r.noFailure(t)
@@ -97,7 +97,7 @@ func TestUDPLargest(t *testing.T) {
 	r.onReceive = func(s *Sender, from Flow, data []byte) { s.Send(from, data) }
 	r.start(t, Config{Listeners: []Listener{loopback(UDP)}, Workers: 1})
 	c := udpPeer(t)
-	msg := []byte(big(largest))
+	msg := []byte(padding(largest))
 	msg[largest-1] = '!'
 	const copies = 10 // more than one arena
 	for range copies {
@@ -133,8 +133,8 @@ func TestUDPRefusedDatagrams(t *testing.T) {
 		data string
 		want error
 	}{
-		{"too long", good, big(65508), syscall.EMSGSIZE},
-		{"longer than the arena", good, big(arenaSize + 1), syscall.EMSGSIZE},
+		{"too long", good, padding(65508), syscall.EMSGSIZE},
+		{"longer than the arena", good, padding(arenaSize + 1), syscall.EMSGSIZE},
 		{"port 0", flow("127.0.0.1:0"), "m", syscall.EINVAL},
 		{"broadcast", flow("255.255.255.255:5060"), "m", syscall.EACCES},
 		{"other family", flow("[::1]:5060"), "m", syscall.EAFNOSUPPORT},
@@ -177,6 +177,7 @@ func TestUDPClosedPort(t *testing.T) {
 }
 
 func testUDPClosedPort(t *testing.T, addr netip.Addr, inHandler bool) {
+	t.Helper()
 	const each = 2000
 	listen := func() *net.UDPConn {
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
@@ -270,7 +271,7 @@ func TestUDPFailedSoon(t *testing.T) {
 // TestUDPFailedHead: an ICMP error quotes the beginning of a long datagram.
 func TestUDPFailedHead(t *testing.T) {
 	r := newRig().start(t, Config{Listeners: []Listener{loopback(UDP)}, Workers: 1})
-	long := "INVITE " + big(3000)
+	long := "INVITE " + padding(3000)
 	s := r.NewSender()
 	s.Send(Flow{Proto: UDP, Remote: closedPort(t, UDP)}, []byte(long))
 	s.Flush(r.Now())

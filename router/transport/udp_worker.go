@@ -51,7 +51,7 @@ func (w *udpWorker) run() {
 		// socket and of nothing else, which takes a full send buffer besides
 		// an ICMP error. Do its work by hand until another event comes.
 		_ = w.sock.raw.Control(func(fd uintptr) { step(fd) })
-		time.Sleep(pollPause)
+		w.t.pause(pollPause)
 	}
 }
 
@@ -121,5 +121,5 @@ func (w *udpWorker) rest(errno syscall.Errno) {
 	}
 	w.strikes = 0
 	w.t.log.warn("cannot receive", "listener", w.t.bound[w.sock.listener].String(), "error", errno)
-	time.Sleep(pollPause)
+	w.t.pause(pollPause)
 }
