@@ -34,7 +34,7 @@ var borders = map[string][]string{
 	"sdp":                 nil,
 	"router": {
 		"router/message", "router/transport", "router/transaction", "router/dialplan", "router/resolve",
-		"sdp", "providers", "config",
+		"sdp", "providers", "providers/health", "config",
 	},
 	"router/message":     nil,
 	"router/transport":   {"router/message"},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,22 +76,21 @@ func (p *peer) expectWithin(t testing.TB, want matcher, within time.Duration) *m
 	return m
 }
 
-// next waits like expect and returns nil when nothing came.
+// next waits like expect and returns nil when nothing came. Only one goroutine at a time may take from a peer.
 func (p *peer) next(t testing.TB, want matcher, within time.Duration) *msg {
 	t.Helper()
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
 	for {
 		p.mu.Lock()
-		for _, m := range p.inbox {
+		waiting, changed := slices.Clone(p.inbox), p.changed
+		p.mu.Unlock()
+		for _, m := range waiting {
 			if !m.taken && want.fits(m) {
 				m.taken = true
-				p.mu.Unlock()
 				return m
 			}
 		}
-		changed := p.changed
-		p.mu.Unlock()
 		select {
 		case <-changed:
 		case <-timeout.C:
@@ -113,9 +113,10 @@ func (p *peer) count(want matcher) int { return len(p.received(want)) }
 // received returns all messages that fit and have come until now, taken ones included.
 func (p *peer) received(want matcher) []*msg {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	all := slices.Clone(p.inbox)
+	p.mu.Unlock()
 	var found []*msg
-	for _, m := range p.inbox {
+	for _, m := range all {
 		if want.fits(m) {
 			found = append(found, m)
 		}

@@ -66,11 +66,12 @@ func TestFailoverPerProvider(t *testing.T) {
 		code int
 		want bool
 	}{
-		{"[486]", 486, true},
-		{"[486]", 503, false},
-		{"[486]", 404, false},
-		{"[4xx]", 480, true},
+		{"[410]", 410, true},
+		{"[410]", 503, false},
+		{"[410]", 404, false},
+		{"[4xx]", 410, true},
 		{"[4xx]", 499, true},
+		{"[3xx]", 302, true},
 		{"[4xx]", 500, false},
 		{"[]", 503, false},
 		{"[]", 404, false},
@@ -107,11 +108,11 @@ func TestFailoverPerProvider(t *testing.T) {
 func TestFailoverByConfiguration(t *testing.T) {
 	t.Parallel()
 	b, c := newPeer(t), newPeer(t)
-	n := startRouter(t, setup{providers: trunks(b, c), failover: "{next: [480], after_ringing: false}"})
+	n := startRouter(t, setup{providers: trunks(b, c), failover: "{next: [410], after_ringing: false}"})
 	a := n.caller(t)
 	inv := a.invite("+15551234567")
 	a.send(t, inv)
-	b.answer(t, b.expect(t, request("INVITE")), 480)
+	b.answer(t, b.expect(t, request("INVITE")), 410)
 	c.answer(t, c.expect(t, request("INVITE")), 404)
 	a.expect(t, final().of(inv.get("Call-ID")))
 

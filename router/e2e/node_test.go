@@ -68,6 +68,11 @@ func startRouter(t *testing.T, s setup) *node {
 	if err != nil {
 		t.Fatalf("opening the catalog: %v\n%s", err, s.providers)
 	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("closing the catalog: %v", err)
+		}
+	})
 	t1 := s.t1
 	if t1 == 0 {
 		t1 = shortT1

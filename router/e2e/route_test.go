@@ -114,28 +114,25 @@ func TestForeignRoutes(t *testing.T) {
 	n := startRouter(t, setup{providers: trunks(b)})
 	a := n.caller(t)
 	call := establish(t, a, b, a.invite("+15551234567"))
-	tests := map[string]struct {
-		routes []string
-		want   int
-	}{
-		"none":                 {nil, 481},
-		"another host":         {[]string{"<sip:" + victim.addr.String() + ";lr>"}, 403},
-		"us without a cookie":  {[]string{"<sip:" + n.udp.String() + ";lr>"}, 0},
-		"us, then another":     {[]string{"<sip:" + n.udp.String() + ";lr>", "<sip:" + victim.addr.String() + ";lr>"}, 403},
-		"another, then ours":   {append([]string{"<sip:" + victim.addr.String() + ";lr>"}, call.a.routes...), 403},
-		"a name that is no IP": {[]string{"<sip:proxy.example;lr>"}, 403},
+	tests := map[string][]string{ // All carry no Route of ours (481), or one that we did not write (403).
+		"none":                 nil,
+		"another host":         {"<sip:" + victim.addr.String() + ";lr>"},
+		"us without a cookie":  {"<sip:" + n.udp.String() + ";lr>"},
+		"us, then another":     {"<sip:" + n.udp.String() + ";lr>", "<sip:" + victim.addr.String() + ";lr>"},
+		"another, then ours":   append([]string{"<sip:" + victim.addr.String() + ";lr>"}, call.a.routes...),
+		"a name that is no IP": {"<sip:proxy.example;lr>"},
 	}
-	for name, test := range tests {
+	for name, routes := range tests {
 		for _, method := range []string{"BYE", "INVITE", "INFO"} {
 			d := *call.a
-			d.routes = test.routes
+			d.routes = routes
 			d.target = inBrackets(victim.contact("udp"))
 			req := d.request(method)
 			call.a.cseq = d.cseq
 			a.sendTo(t, "udp", n.udp, req)
 			rep := a.expect(t, final().and("to this one", func(m *msg) bool { return m.get("CSeq") == req.get("CSeq") }))
-			if rep.code() != test.want && (test.want != 0 || rep.code() != 403 && rep.code() != 481) {
-				t.Errorf("%s, %s: got %s, want %d", name, method, rep.start, test.want)
+			if rep.code() != 481 && (len(routes) == 0 || rep.code() != 403) {
+				t.Errorf("%s, %s: got %s, want 481 or 403", name, method, rep.start)
 			}
 			if method == "INVITE" {
 				a.send(t, ackFor(req, rep))

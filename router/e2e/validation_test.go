@@ -31,7 +31,6 @@ func TestV02_UnknownAndMalformedHeadersPass(t *testing.T) {
 		"Date: Fri, 01 Jan 2010 16:00:00 EST",
 		"X-Same: 1", "X-Other: 2", "X-Same: 3", "x-same: 4",
 		"Expires: 99999999999999999999",
-		"Unknown-(Header): a",
 	)
 	inv.set("To", "\"unclosed is quoted\\\"\" <isbn:2983792873>")
 	a.send(t, inv)
@@ -125,10 +124,7 @@ func TestV07_MergedRequestsPass(t *testing.T) {
 	a.send(t, inv)
 	twin := inv.again().set("Call-ID", inv.get("Call-ID"))
 	a.send(t, twin)
-	b.expect(t, request("INVITE"))
-	b.expect(t, request("INVITE").and("with another branch", func(m *msg) bool {
-		return m.list("Via")[1] != b.received(request("INVITE"))[0].list("Via")[1]
-	}))
+	b.expectCount(t, request("INVITE").and("with a new branch of ours", newBranches()), 2)
 	a.expectNone(t, final(), quiet)
 }
 
