@@ -67,7 +67,10 @@ func (r *runner) measure(ctx context.Context, kind string, s load.Scenario, rate
 	}
 	defer log.Close()
 	defer func() {
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil: // Ended from outside: the log does not say why.
+			err = fmt.Errorf("measuring %s: %w", kind, err)
+		case err != nil:
 			err = fmt.Errorf("measuring %s: %w%s", kind, err, lastLines(log.Name()))
 		}
 	}()

@@ -33,6 +33,7 @@ type Engine struct {
 	answers *mmsg.Socket
 	busy    *mmsg.Socket
 	silent  *mmsg.Socket
+	sockets []*mmsg.Socket // All of them, in the poller's order.
 	poller  *mmsg.Poller
 	proxy   mmsg.Addr
 
@@ -72,8 +73,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 			return nil, errors.Join(err, e.Close())
 		}
 		*s.socket, *s.at = socket, socket.LocalAddr()
+		e.sockets = append(e.sockets, socket)
 	}
-	e.poller = mmsg.NewPoller(e.sockets()...)
+	e.poller = mmsg.NewPoller(e.sockets...)
 	e.proxy = mmsg.AddrOf(cfg.Proxy)
 	e.provider = newProviderText(e.cfg.Answers, e.cfg.Caller)
 	e.wheel.origin = time.Now().UnixNano()
@@ -86,16 +88,10 @@ func (e *Engine) Config() Config { return e.cfg }
 // Close closes the sockets.
 func (e *Engine) Close() error {
 	var errs []error
-	for _, s := range e.sockets() {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
+	for _, s := range e.sockets {
+		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func (e *Engine) sockets() []*mmsg.Socket {
-	return []*mmsg.Socket{e.caller, e.answers, e.busy, e.silent}
 }
 
 // Run offers the calls of a plan and returns when each has ended. numbers are dialled in turn. offered, when not
@@ -171,33 +167,30 @@ func (e *Engine) idle(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// step sends what is queued, handles what has arrived and what is due, and, when there was nothing to handle, waits
-// for more until next.
+// step sends what is queued, waits until next for datagrams, handles them, and does what is due.
 func (e *Engine) step(next int64) error {
 	e.caller.Flush()
-	handled := 0
-	for _, s := range [...]*mmsg.Socket{e.caller, e.answers, e.busy, e.silent} {
+	if err := e.poller.Wait(time.Duration(next - e.now)); err != nil {
+		return fmt.Errorf("waiting for datagrams: %w", err)
+	}
+	e.now = time.Now().UnixNano()
+	for i, s := range e.sockets {
+		if !e.poller.Ready(i) {
+			continue
+		}
 		n, err := s.Receive()
 		if err != nil {
 			return fmt.Errorf("receiving on %v: %w", s.LocalAddr(), err)
 		}
-		for i := range n {
-			b, from := s.Datagram(i)
-			e.handle(s, b, from, s.Stamp(i))
+		for k := range n {
+			b, from := s.Datagram(k)
+			e.handle(s, b, from, s.Stamp(k))
 		}
 		s.Flush()
-		handled += n
 	}
-	e.now = time.Now().UnixNano()
 	e.wheel.advance(e.now, e.fireFn)
-	e.caller.Flush()
-	e.answers.Flush()
-	e.busy.Flush()
-	if handled > 0 || next <= e.now {
-		return nil
-	}
-	if err := e.poller.Wait(time.Duration(next - e.now)); err != nil {
-		return fmt.Errorf("waiting for datagrams: %w", err)
+	for _, s := range e.sockets {
+		s.Flush()
 	}
 	return nil
 }
@@ -243,7 +236,7 @@ func (e *Engine) fire(t uint32) {
 
 func (e *Engine) sendErrors() uint64 {
 	var n uint64
-	for _, s := range e.sockets() {
+	for _, s := range e.sockets {
 		n += s.SendErrors()
 	}
 	return n

@@ -84,7 +84,7 @@ func (m *message) header(line []byte) {
 	if colon < 0 {
 		return
 	}
-	name, value := bytes.TrimRight(line[:colon], " \t"), bytes.TrimSpace(line[colon+1:])
+	name, value := trim(line[:colon]), trim(line[colon+1:])
 	switch {
 	case named(name, "via", 'v'):
 		if m.vias < maxVias {
@@ -129,6 +129,17 @@ func (m *message) header(line []byte) {
 func (m *message) identify() bool {
 	return m.vias > 0 && m.vias <= maxVias && m.routes <= maxRoutes &&
 		m.from != nil && m.to != nil && m.callID != nil && len(m.cseqMethod) > 0
+}
+
+// trim cuts white space off both ends: bytes.TrimSpace for bytes alone.
+func trim(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] <= ' ' {
+		b = b[:len(b)-1]
+	}
+	for len(b) > 0 && b[0] <= ' ' {
+		b = b[1:]
+	}
+	return b
 }
 
 // named compares without case; the length settles most comparisons.

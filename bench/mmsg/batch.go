@@ -31,7 +31,7 @@ func (s *Socket) ReceiveWait() (int, error) {
 
 // prepare resets what the kernel wrote to the headers last time.
 func (s *Socket) prepare() {
-	for i := range Batch {
+	for i := range s.n {
 		h := &s.in.hdr[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet4
 		if s.stamps {
@@ -58,12 +58,12 @@ func (s *Socket) receiveOrWait(fd uintptr) (stop bool) {
 // receive and send never block, so the scheduler is not told about them.
 func (s *Socket) receive(fd uintptr) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.in.hdr[0])), Batch, unix.MSG_DONTWAIT, 0, 0)
-	s.n, s.errno = int(n), errno
+	s.n, s.errno = max(int(n), 0), errno
 }
 
 func (s *Socket) send(fd uintptr) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.out.hdr[s.first])), uintptr(s.count), unix.MSG_DONTWAIT, 0, 0)
-	s.n, s.errno = int(n), errno
+	s.sent, s.errno = int(n), errno
 }
 
 // Datagram returns the i-th datagram of the last Receive and its sender. The bytes are the socket's.
@@ -131,7 +131,7 @@ func (s *Socket) Flush() {
 		err := s.raw.Control(s.sendFn)
 		switch {
 		case err == nil && s.errno == 0:
-			s.first += s.n
+			s.first += s.sent
 		case err == nil && s.errno == unix.EINTR:
 		default:
 			s.sendErr++

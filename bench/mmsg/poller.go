@@ -24,15 +24,21 @@ func NewPoller(sockets ...*Socket) *Poller {
 	return p
 }
 
-// Wait returns when a socket has something to read or d has passed.
+// Wait returns when a socket has something to read or d has passed; it only looks when d is not positive.
 func (p *Poller) Wait(d time.Duration) error {
 	ts := unix.NsecToTimespec(max(int64(d), 0))
 	_, err := unix.Ppoll(p.fds, &ts, nil)
 	if errors.Is(err, unix.EINTR) {
+		for i := range p.fds {
+			p.fds[i].Revents = 0
+		}
 		return nil
 	}
 	return err
 }
+
+// Ready tells whether the i-th socket had something to read when Wait returned.
+func (p *Poller) Ready(i int) bool { return p.fds[i].Revents != 0 }
 
 // PreciseTimers makes the waits of this thread end on time, not up to 50 microseconds late.
 func PreciseTimers() error {

@@ -65,7 +65,8 @@ type Socket struct {
 	// What the functions below exchange with the raw connection: fixed closures, so that a call allocates nothing.
 	receiveFn, sendFn func(uintptr)
 	waitFn            func(uintptr) bool
-	first, count, n   int
+	first, count, n   int // The range to send; how many the last receive brought.
+	sent              int
 	errno             unix.Errno
 }
 
@@ -117,6 +118,7 @@ func (s *Socket) setUp() error {
 	if err != nil {
 		return err
 	}
+	s.n = Batch // All headers need what prepare sets.
 	for i := range Batch {
 		for _, d := range []*direction{&s.in, &s.out} {
 			d.iov[i].Base = &d.buf[i][0]
