@@ -74,7 +74,7 @@ func TestAppendOrder(t *testing.T) {
 		{name: "all matches no number", number: "", want: "A", routes: []rt{
 			{target: "all", provider: 'A'}, {target: "+1", provider: 'B'},
 		}},
-		{name: "what is not digits matches all only", number: "1a", want: "A", routes: []rt{
+		{name: "what is not digits matches all only", number: "155a", want: "A", routes: []rt{
 			{target: "all", provider: 'A'}, {target: "+1", provider: 'B'},
 		}},
 		{name: "a target matches itself", number: "1555", want: "A", routes: []rt{{target: "+1555", provider: 'A'}}},
@@ -192,6 +192,25 @@ func TestDangling(t *testing.T) {
 	}
 	if got := names(c, table.Append(nil, []byte("1"), uuid.Nil, 1)); got != "B" {
 		t.Errorf("Append = %q, want B", got)
+	}
+}
+
+func TestManyCustomers(t *testing.T) {
+	const n = 1000
+	c := catalogOf()
+	customer := func(i int) uuid.UUID { return uuid.UUID{1: byte(i), 15: byte(i >> 8), 8: 1} }
+	for i := range n {
+		c.Routes = append(c.Routes, providers.Route{CustomerID: customer(i), ProviderID: c.Providers[i%8].ID, Target: "+1"})
+	}
+	table := New(c)
+	for i := range 2 * n {
+		want := ""
+		if i < n {
+			want = c.Providers[i%8].Name
+		}
+		if got := names(c, table.Append(nil, []byte("1"), customer(i), 1)); got != want {
+			t.Fatalf("customer %d has %q, want %q", i, got, want)
+		}
 	}
 }
 

@@ -51,6 +51,10 @@ func TestLongRun(t *testing.T) {
 		}
 	}
 	table := New(c)
+	before := []Choice{{Provider: 1, Route: Listed}}
+	if got := len(table.Append(before, nil, uuid.Nil, 1)); got != 1+n {
+		t.Errorf("%d choices behind one that was there, want %d", got-1, n)
+	}
 	var sum float64 // Of the places of provider 1, weight 1, and twice there.
 	for seed := range uint64(draws) {
 		choices := table.Append(nil, nil, uuid.Nil, seed)

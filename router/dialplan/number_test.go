@@ -33,6 +33,7 @@ func TestParseUser(t *testing.T) {
 		{user: "%23311234", dial: "="},
 		{user: "+", dial: "="},
 		{user: "-.()", dial: "="},
+		{user: "(+)", dial: "="},
 		{user: "++1555", dial: "="},
 		{user: "1+15551234567", dial: "="},
 		{user: "1 555", dial: "="},
