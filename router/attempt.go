@@ -6,6 +6,7 @@ import (
 	"github.com/voipbin/dialrouter/router/dialplan"
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
+	"github.com/voipbin/dialrouter/router/transport"
 )
 
 // tryingDelay is when a caller that has heard nothing gets our 100. RFC 3261 section 17.2.1 wants it within 200 ms;
@@ -36,11 +37,12 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 	w.concludeLocked(c)
 }
 
-// tried counts the providers that were tried: an attempt at another address of the same one is no new try.
+// tried counts the providers that were tried: an attempt at another address of the same one, or by
+// another transport, is no new try.
 func (c *call) tried() int {
 	n := 0
 	for i := range c.attempts {
-		if c.attempts[i].hop == 0 {
+		if c.attempts[i].hop == 0 && !c.attempts[i].again {
 			n++
 		}
 	}
@@ -77,9 +79,26 @@ func (w *worker) attemptLocked(c *call, p *provider, ch dialplan.Choice, hopInde
 		c.attempts = c.attempts[:len(c.attempts)-1]
 		return false
 	}
+	if to, ok := w.roomier(a); ok {
+		a.flow, a.large = to, true
+		w.dress(c, a, m, rq)
+	}
 	w.launchLocked(c, a)
 	a.budgetEnd = w.now + p.budgets.noReply
 	return true
+}
+
+// largestDatagram is the size beyond which a request should go by a transport with congestion control, when the path's
+// MTU is unknown (RFC 3261 section 18.1.1).
+const largestDatagram = 1300
+
+// roomier is the way by TCP for a request in w.buf that is too large for a datagram, when nobody said that the provider
+// takes UDP only, and TCP did not fail lately.
+func (w *worker) roomier(a *attempt) (transport.Flow, bool) {
+	if len(w.buf) <= largestDatagram || a.flow.Proto != transport.UDP || a.prov.pinned || a.prov.state.DatagramsOnly(w.now) {
+		return a.flow, false
+	}
+	return w.r.flowTo(transport.TCP, a.flow.Remote, a.flow.Listener)
 }
 
 // launchLocked sends the request in w.buf as an attempt's.

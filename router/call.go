@@ -35,6 +35,7 @@ type call struct {
 	server  transaction.Server
 	key     transaction.Key
 	from    transport.Flow // Where the request came from, and where its responses go.
+	sentBy  uint16         // The port of the top Via as it came.
 	req     []byte         // The request as it came; nil once no attempt can follow.
 	resp    []byte         // The response that was sent last.
 	best    []byte         // The best final response so far, not yet sent.
@@ -85,6 +86,8 @@ type attempt struct {
 	cancelDue bool // Cancel as soon as a provisional response is in (RFC 3261 section 9.1).
 	abandoned bool // We went on without it.
 	edited    bool // The offer was edited.
+	again     bool // The same address as the attempt before.
+	large     bool // Went by TCP only because it was too large for a datagram.
 	ended     bool // A 2xx nobody wants was ended by our BYE.
 }
 
@@ -185,7 +188,7 @@ func (w *worker) releaseLocked(c *call) {
 	}
 	// Everything but the lock and the memory that the next user of the slot fills again.
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
-	c.from, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, nil, nil, nil, 0
+	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
 	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
 	c.cancelled, c.timedOut, c.unable = false, false, false

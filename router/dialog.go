@@ -80,7 +80,7 @@ func (w *worker) localFor(u *message.URI) int {
 	proto := protoOfURI(u)
 	port := u.Port
 	if port == 0 {
-		port = defaultPort
+		port = portOf(proto)
 	}
 	for i := range w.r.local {
 		l := &w.r.local[i]
@@ -370,10 +370,7 @@ func (r *Router) direct(u *message.URI, listener uint16) (to transport.Flow, ok 
 	proto := protoOfURI(u)
 	port := u.Port
 	if port == 0 {
-		port = defaultPort
-		if proto == transport.TLS {
-			port++
-		}
+		port = portOf(proto)
 	}
 	return r.flowTo(proto, netip.AddrPortFrom(addr, port), listener)
 }

@@ -61,7 +61,7 @@ func (w *worker) passLocked(c *call, code int, b []byte) {
 		code, b = 500, w.text
 	}
 	c.resp = w.keep(c.resp, b)
-	w.send(c.from, c.resp, replyKind(code))
+	w.sendUp(c, c.resp, replyKind(code))
 	w.doneLocked(c, code)
 }
 

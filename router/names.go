@@ -30,8 +30,19 @@ type local struct {
 	text    string // "udp://host:port", for logs.
 }
 
-// defaultPort is what a URI or Via without a port means.
-const defaultPort = 5060
+// The ports that a URI or Via without one means (RFC 3261 section 19.1.2).
+const (
+	defaultPort    = 5060
+	defaultPortTLS = 5061
+)
+
+// portOf is the default port of a transport.
+func portOf(p transport.Proto) uint16 {
+	if p == transport.TLS {
+		return defaultPortTLS
+	}
+	return defaultPort
+}
 
 // name makes the texts for the bound sockets.
 func (r *Router) name(listeners []transport.Listener, advertise config.HostPort) {

@@ -87,6 +87,9 @@ func (w *worker) enter(rl role, from transport.Flow) *call {
 	}
 	c.method, c.invite = m.Method, m.Method == message.INVITE
 	c.from, c.cseq, c.key = from, rq.cseq, rq.key
+	if c.sentBy = rq.via.Port; c.sentBy == 0 {
+		c.sentBy = portOf(from.Proto)
+	}
 	// The same request may be on another worker at this moment; the table decides which of the two is the copy.
 	if slot, ok := w.r.table.Insert(rq.key, c.slot); !ok {
 		c.key = transaction.Key{}

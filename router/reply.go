@@ -1,6 +1,7 @@
 package router
 
 import (
+	"net/netip"
 	"strconv"
 
 	"github.com/voipbin/dialrouter/router/message"
@@ -125,7 +126,7 @@ func (w *worker) respondLocked(c *call, code int, phrase string, x extra) {
 	m, rq := w.reread(c)
 	w.makeReply(m, rq, c.from, code, phrase, x)
 	c.resp = w.keep(c.resp, w.buf)
-	w.send(c.from, w.buf, replyKind(code))
+	w.sendUp(c, w.buf, replyKind(code))
 }
 
 // reread indexes the request that a call keeps. Its mandatory fields were found in order when it came.
@@ -142,6 +143,16 @@ func (w *worker) tryingLocked(c *call) {
 	if c.resp == nil && !c.server.Final() {
 		w.respondLocked(c, 100, "", noExtra)
 	}
+}
+
+// sendUp queues a response of a call. On a stream it goes back by the connection that the request came on, or, when
+// that is gone, to where the top Via says that new ones are taken (RFC 3261 section 18.2.2).
+func (w *worker) sendUp(c *call, b []byte, k kind) {
+	to := c.from
+	if to.Proto.Reliable() {
+		to.Remote = netip.AddrPortFrom(to.Remote.Addr(), c.sentBy)
+	}
+	w.send(to, b, k)
 }
 
 // send queues a message.

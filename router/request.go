@@ -76,7 +76,7 @@ func (w *worker) copyLocked(c *call) {
 		}
 		return
 	}
-	w.send(c.from, c.resp, kindRepeat)
+	w.sendUp(c, c.resp, kindRepeat)
 }
 
 // admit is what stands before any state is kept: who may send, and what RFC 3261 section 16.3 has checked. It
@@ -219,6 +219,10 @@ func (w *worker) toUs(snap *snapshot, from transport.Flow) bool {
 			return true
 		}
 	case message.REGISTER:
+		if _, fault := message.ParseURI(m.Bytes(m.URI)); fault != nil {
+			w.refuse(m, rq, from, fault.Status, fault.Phrase, noExtra)
+			return true
+		}
 		w.refuse(m, rq, from, 405, "", allow)
 		return true
 	}

@@ -119,7 +119,7 @@ func (w *worker) provisionalLocked(c *call, a *attempt, via *message.ViaElem) {
 	}
 	w.upstream(a, via)
 	c.resp = w.keep(c.resp, w.buf)
-	w.send(c.from, w.buf, kind1xx)
+	w.sendUp(c, w.buf, kind1xx)
 }
 
 // extendLocked moves an attempt's budget on: from no_reply to no_ringing with the first sign of life, to answer with
@@ -169,7 +169,7 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 		return
 	}
 	w.upstream(a, via)
-	w.send(c.from, w.buf, kind2xx)
+	w.sendUp(c, w.buf, kind2xx)
 	if !first {
 		return
 	}
@@ -237,6 +237,9 @@ func retryAfterOf(m *message.Message) (time.Duration, bool) {
 
 // candidateLocked remembers a final response in case no attempt does better. b is nil for our own word.
 func (w *worker) candidateLocked(c *call, code int, b []byte) {
+	if challenge(code) && challenge(c.bestOf) && b != nil {
+		b = w.mergeLocked(c, b)
+	}
 	if c.bestOf != 0 && rank(c.bestOf, c.best == nil) < rank(code, b == nil) {
 		return
 	}
@@ -247,6 +250,26 @@ func (w *worker) candidateLocked(c *call, code int, b []byte) {
 		return
 	}
 	c.best = w.keep(c.best, b)
+}
+
+func challenge(code int) bool { return code == 401 || code == 407 }
+
+// mergeLocked adds the challenges of the best response so far to b, so that the caller can answer them all (RFC 3261
+// section 16.7 item 7).
+func (w *worker) mergeLocked(c *call, b []byte) []byte {
+	_ = w.held.Parse(c.best) // Both were read when they came.
+	w.text = w.text[:0]
+	for i := range w.held.Headers {
+		if h := &w.held.Headers[i]; h.Kind == message.ProxyAuthenticate || h.Kind == message.WWWAuthenticate {
+			w.text = append(w.text, w.held.Bytes(h.Line)...)
+		}
+	}
+	_ = w.held.Parse(b)
+	w.edits.Reset()
+	w.edits.Insert(w.held.HeadersEnd)
+	w.edits.Put(w.text)
+	w.body = w.edits.Apply(w.body[:0], b)
+	return w.body
 }
 
 func appendUint(dst []byte, n uint32) []byte { return strconv.AppendUint(dst, uint64(n), 10) }

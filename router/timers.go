@@ -57,6 +57,22 @@ func (w *worker) fire(slot uint32) {
 	w.settleLocked(c)
 }
 
+// smallerLocked tries the same address by UDP after all, when TCP was only chosen for the request's size and does not
+// work there (RFC 3261 section 18.1.1); that is remembered, so that the next call does not lose the time.
+func (w *worker) smallerLocked(c *call, a *attempt) bool {
+	if !a.large || c.cancelled {
+		return false
+	}
+	a.prov.state.PreferDatagrams(w.now)
+	p, ch, hop := a.prov, a.choice, int(a.hop)
+	m, rq := w.reread(c)
+	if !w.attemptLocked(c, p, ch, hop, m, rq) {
+		return false
+	}
+	c.attempts[len(c.attempts)-1].again = true
+	return true
+}
+
 func due(at, now int64) bool { return at != 0 && now >= at }
 
 func (w *worker) serverTimersLocked(c *call) {
@@ -65,7 +81,7 @@ func (w *worker) serverTimersLocked(c *call) {
 		case transaction.None:
 			return
 		case transaction.Resend:
-			w.send(c.from, c.resp, kindRepeat)
+			w.sendUp(c, c.resp, kindRepeat)
 		default:
 			w.r.bufs.Put(c.resp)
 			c.resp = nil
@@ -136,6 +152,9 @@ func (w *worker) budgetLocked(c *call, a *attempt) {
 		why = causeCancelled
 	}
 	w.abandonLocked(c, a, why)
+	if why == causeNoReply && w.smallerLocked(c, a) {
+		return
+	}
 	if why == causeNoAnswer {
 		// The callee was there: nobody else is tried.
 		w.timedOutLocked(c)
@@ -200,6 +219,9 @@ func (w *worker) failedLocked(c *call, a *attempt) {
 	a.client.Fail()
 	a.budgetEnd, a.cancelDue = 0, false
 	if a.abandoned || c.server.Final() || c.role == own {
+		return
+	}
+	if w.smallerLocked(c, a) {
 		return
 	}
 	w.endAttempt(a, causeTransport)

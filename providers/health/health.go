@@ -48,8 +48,18 @@ func (r *Registry) Keep(ids map[uuid.UUID]int32) {
 // State is what is known of one provider now. Its methods are safe for concurrent use and take no lock. Times are
 // nanoseconds of the router's monotonic clock.
 type State struct {
-	restUntil atomic.Int64
+	restUntil      atomic.Int64
+	datagramsUntil atomic.Int64
 }
+
+// datagramsFor is how long TCP is not tried again, for requests too large for a datagram, after it failed.
+const datagramsFor = 10 * time.Minute
+
+// PreferDatagrams notes that the provider could not be reached by TCP.
+func (s *State) PreferDatagrams(now int64) { s.datagramsUntil.Store(now + int64(datagramsFor)) }
+
+// DatagramsOnly says whether TCP failed lately.
+func (s *State) DatagramsOnly(now int64) bool { return now < s.datagramsUntil.Load() }
 
 // Rest leaves the provider alone for a time from now on, as it asked by Retry-After; MaxRest at most.
 func (s *State) Rest(now int64, d time.Duration) {
