@@ -156,7 +156,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"rate":     func(o *Options) { o.Rates = []int{0} },
 		"turns":    func(o *Options) { o.Turns = 0 },
 		"retries":  func(o *Options) { o.Retries = -1 },
-		"seconds":  func(o *Options) { o.Seconds = 0 },
+		"seconds":  func(o *Options) { o.Length = 0 },
 		"warm-up":  func(o *Options) { o.Warmup = time.Hour },
 		"prefixes": func(o *Options) { o.Prefixes = 10 },
 		"cores":    func(o *Options) { o.ProxyCPU = "x" },

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/voipbin/dialrouter/bench/host"
 	"github.com/voipbin/dialrouter/bench/load"
@@ -28,7 +29,7 @@ type loader struct {
 
 // startLoader starts the generator and waits until its sockets are open.
 func (r *runner) startLoader(ctx context.Context, bare bool, log io.Writer) (*loader, error) {
-	args := []string{r.self, LoadCommand, "--serve", "--proxy", r.addresses.Proxy.String(), "--prefixes", fmt.Sprint(r.options.Prefixes)}
+	args := []string{r.self, LoadCommand, "--serve", "--proxy", r.addresses.Proxy.String(), "--prefixes", strconv.Itoa(r.options.Prefixes)}
 	if bare {
 		args = append(args, "--bare")
 	}

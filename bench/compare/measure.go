@@ -60,7 +60,7 @@ func (r *runner) measure(ctx context.Context, kind string, s load.Scenario, rate
 	if err != nil {
 		return Turn{}, fmt.Errorf("measuring %s: %w", kind, err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return Turn{}, fmt.Errorf("measuring %s: %w", kind, err)
@@ -102,7 +102,7 @@ func (r *runner) measure(ctx context.Context, kind string, s load.Scenario, rate
 	if err := sleep(ctx, o.Settle); err != nil {
 		return Turn{}, err
 	}
-	plan := load.Plan{Scenario: s, Rate: rate, Calls: calls(rate, o.Seconds), Ring: o.ring(s)}
+	plan := load.Plan{Scenario: s, Rate: rate, Calls: calls(rate, o.Length), Ring: o.ring(s)}
 	if err := r.load(ctx, &t, gen, proxy, plan); err != nil {
 		return Turn{}, err
 	}

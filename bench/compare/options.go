@@ -31,10 +31,10 @@ type Options struct {
 
 	Turns   int           // Good turns that are wanted of each scenario and rate.
 	Retries int           // Turns that may be thrown away before it is given up.
-	Seconds time.Duration // Of measured load.
+	Length  time.Duration // Of the measured load.
 	Warmup  time.Duration // Of load before it: longer than a finished transaction lives.
 	Settle  time.Duration // Of quiet before each reading: longer than a finished transaction lives.
-	Ring    time.Duration // Scenario R: between 180 and 200. 0 is five seconds more than Seconds, so that all calls ring at once.
+	Ring    time.Duration // Scenario R: between 180 and 200. 0 is five seconds more than Length, so that all calls ring at once.
 	Quiet   time.Duration // At most this long is waited for the machine to be idle before a proxy starts.
 
 	ProxyCPU  string
@@ -53,7 +53,7 @@ func Defaults() Options {
 		Scenarios: []load.Scenario{load.A, load.B, load.C},
 		Rates:     []int{500, 2000},
 		Turns:     5, Retries: 5,
-		Seconds: 10 * time.Second, Warmup: 7 * time.Second, Settle: 6 * time.Second, Quiet: 20 * time.Second,
+		Length: 10 * time.Second, Warmup: 7 * time.Second, Settle: 6 * time.Second, Quiet: 20 * time.Second,
 		ProxyCPU: "0", LoadCPU: "1", Nice: -15, Prefixes: table.MinPrefixes,
 	}
 }
@@ -63,7 +63,7 @@ func Defaults() Options {
 func (o *Options) Quick() {
 	o.Scenarios, o.Rates = []load.Scenario{load.A, load.B}, []int{2000}
 	o.Turns, o.Retries = 2, 0
-	o.Seconds, o.Quiet = 5*time.Second, 0
+	o.Length, o.Quiet = 5*time.Second, 0
 }
 
 // maxTurns bounds a run.
@@ -89,10 +89,10 @@ func (o *Options) validate() error {
 	}
 	bad(o.Turns < 1 || o.Turns > maxTurns, "%d turns: want 1 to %d", o.Turns, maxTurns)
 	bad(o.Retries < 0 || o.Retries > maxTurns, "%d retries: want 0 to %d", o.Retries, maxTurns)
-	for name, d := range map[string]time.Duration{"seconds": o.Seconds, "warm-up": o.Warmup, "settle": o.Settle, "ring": o.Ring, "quiet": o.Quiet} {
+	for name, d := range map[string]time.Duration{"seconds": o.Length, "warm-up": o.Warmup, "settle": o.Settle, "ring": o.Ring, "quiet": o.Quiet} {
 		bad(d < 0 || d > 10*time.Minute, "%s %v: want 0 to 10 minutes", name, d)
 	}
-	bad(o.Seconds < time.Second, "%v of load: want a second at least", o.Seconds)
+	bad(o.Length < time.Second, "%v of load: want a second at least", o.Length)
 	bad(o.Prefixes < table.MinPrefixes || o.Prefixes > 5_000_000, "%d prefixes: want %d to 5000000", o.Prefixes, table.MinPrefixes)
 	for _, list := range []string{o.ProxyCPU, o.LoadCPU} {
 		if _, err := host.ParseCPUs(list); err != nil {
@@ -110,7 +110,7 @@ func (o *Options) ring(s load.Scenario) time.Duration {
 	case o.Ring > 0:
 		return o.Ring
 	default:
-		return o.Seconds + 5*time.Second
+		return o.Length + 5*time.Second
 	}
 }
 
@@ -119,7 +119,7 @@ const handling = 2500 * time.Millisecond
 
 // one returns how long one measurement takes when the machine is quiet.
 func (o *Options) one(s load.Scenario) time.Duration {
-	d := handling + o.Seconds + 2*o.Settle + o.ring(s)
+	d := handling + o.Length + 2*o.Settle + o.ring(s)
 	if s != load.R {
 		d += o.Warmup
 	}

@@ -33,7 +33,7 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "; %s\n", r.Time.Format("2006-01-02 15:04 MST"))
 	o := &r.Options
 	fmt.Fprintf(w, "%d turns of %v after %v of warm-up; proxy on core %s, load on core %s; medians (lowest to highest)\n",
-		o.Turns, o.Seconds, o.Warmup, orAny(o.ProxyCPU), orAny(o.LoadCPU))
+		o.Turns, o.Length, o.Warmup, orAny(o.ProxyCPU), orAny(o.LoadCPU))
 	if !r.Sandbox {
 		fmt.Fprintln(w, "without namespaces of its own: traffic of other programs may be among the figures")
 	}

@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planning the comparison: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	report := &Report{Time: time.Now().UTC().Truncate(time.Second), Machine: host.ThisMachine(), Sandbox: host.Inside(), Options: o}
 	if slices.Contains(o.Proxies, KindKamailio) {
 		if report.Kamailio, err = kamailio.Version(ctx); err != nil {

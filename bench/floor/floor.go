@@ -28,7 +28,7 @@ import (
 var ErrNoCompiler = errors.New("no C compiler is installed here: apt-get install gcc libc6-dev")
 
 //go:embed relay.c.txt
-var source []byte //nolint:gochecknoglobals // go:embed needs a variable; nobody writes to it.
+var source []byte
 
 // Relay passes datagrams on until ctx ends.
 func Relay(ctx context.Context, listen, provider netip.AddrPort) error {

@@ -109,7 +109,7 @@ func TestReadingsOfThisMachine(t *testing.T) {
 }
 
 // start runs a shell script whose first line of output says that it has done its work.
-func start(t *testing.T, ctx context.Context, script string) *Program {
+func start(ctx context.Context, t *testing.T, script string) *Program {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -131,7 +131,7 @@ func start(t *testing.T, ctx context.Context, script string) *Program {
 const work = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; "
 
 func TestUsageCountsChildren(t *testing.T) {
-	p := start(t, t.Context(), "("+work+"echo done; sleep 60) & wait")
+	p := start(t.Context(), t, "("+work+"echo done; sleep 60) & wait")
 	u, err := SessionUsage(p.Session())
 	if err != nil || u.Processes < 2 || u.Total() < 2*clockTick {
 		t.Errorf("a child at work: %+v, %v", u, err)
@@ -139,7 +139,7 @@ func TestUsageCountsChildren(t *testing.T) {
 	if m, err := SessionMemory(p.Session()); err != nil || m.PSS < 50<<10 || m.RSS < m.PSS {
 		t.Errorf("memory %+v, %v", m, err)
 	}
-	q := start(t, t.Context(), "("+work+"); echo done; sleep 60")
+	q := start(t.Context(), t, "("+work+"); echo done; sleep 60")
 	if u, err := SessionUsage(q.Session()); err != nil || u.Total() < 2*clockTick {
 		t.Errorf("a child that has ended: %+v, %v", u, err)
 	}
@@ -147,7 +147,7 @@ func TestUsageCountsChildren(t *testing.T) {
 
 func TestStopEndsAll(t *testing.T) {
 	// The child does not hear SIGTERM, and its parent is gone.
-	p := start(t, t.Context(), "(trap '' TERM; echo ready; while :; do sleep 1; done) & exit 0")
+	p := start(t.Context(), t, "(trap '' TERM; echo ready; while :; do sleep 1; done) & exit 0")
 	begin := time.Now()
 	if err := p.Stop(); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestStopEndsAll(t *testing.T) {
 
 func TestContextEndsAll(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	p := start(t, ctx, "sleep 60 & echo ready; wait")
+	p := start(ctx, t, "sleep 60 & echo ready; wait")
 	cancel()
 	<-p.Ended()
 	for range 100 {

@@ -4,6 +4,7 @@ package host
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -99,7 +100,7 @@ func parseUDPDrops(text string) (int64, error) {
 			return sum, nil
 		}
 	}
-	return 0, fmt.Errorf("/proc/net/snmp holds no counters of UDP")
+	return 0, errors.New("/proc/net/snmp holds no counters of UDP")
 }
 
 // Bound tells whether a UDP socket of this network namespace is bound to an IPv4 address, or to all of them.

@@ -27,7 +27,7 @@ func (p Placement) Wrap(argv []string) ([]string, error) {
 	if p.CPUs != "" {
 		taskset, err := exec.LookPath("taskset")
 		if err != nil {
-			return nil, fmt.Errorf("taskset is not installed here: apt-get install util-linux")
+			return nil, errors.New("taskset is not installed here: apt-get install util-linux")
 		}
 		argv = append([]string{taskset, "-c", p.CPUs}, argv...)
 	}

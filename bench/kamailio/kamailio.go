@@ -22,7 +22,7 @@ import (
 var ErrMissing = errors.New("kamailio is not installed here: apt-get install kamailio")
 
 //go:embed kamailio.cfg
-var config string //nolint:gochecknoglobals // go:embed needs a variable; nobody writes to it.
+var config string
 
 // shared and private are the sizes of Kamailio's memory pools in MB: more than any scenario fills.
 const (

@@ -26,12 +26,12 @@ func dressed(t *testing.T) string {
 }
 
 func TestInviteChecks(t *testing.T) {
-	replace := func(old, new string) func(string) string {
+	replace := func(old, by string) func(string) string {
 		return func(s string) string {
 			if !strings.Contains(s, old) {
 				panic("the message holds no " + old)
 			}
-			return strings.Replace(s, old, new, 1)
+			return strings.Replace(s, old, by, 1)
 		}
 	}
 	tests := map[string]struct {

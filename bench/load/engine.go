@@ -70,7 +70,8 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}{{&e.caller, &e.cfg.Caller}, {&e.answers, &e.cfg.Answers}, {&e.busy, &e.cfg.Busy}, {&e.silent, &e.cfg.Silent}} {
 		socket, err := mmsg.Listen(ctx, *s.at, mmsg.Options{Stamps: true})
 		if err != nil {
-			return nil, errors.Join(err, e.Close())
+			e.Close()
+			return nil, err
 		}
 		*s.socket, *s.at = socket, socket.LocalAddr()
 		e.sockets = append(e.sockets, socket)
@@ -86,12 +87,10 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 func (e *Engine) Config() Config { return e.cfg }
 
 // Close closes the sockets.
-func (e *Engine) Close() error {
-	var errs []error
+func (e *Engine) Close() {
 	for _, s := range e.sockets {
-		errs = append(errs, s.Close())
+		s.Close()
 	}
-	return errors.Join(errs...)
 }
 
 // Run offers the calls of a plan and returns when each has ended. numbers are dialled in turn. offered, when not

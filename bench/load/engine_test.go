@@ -55,10 +55,10 @@ func relay(t *testing.T, peer netip.AddrPort, lose func(n int, back bool) bool) 
 
 // loopback returns a configuration on free ports, without a proxy: the caller talks to one provider.
 func loopback() load.Config {
-	any := netip.MustParseAddrPort("127.0.0.1:0")
+	free := netip.MustParseAddrPort("127.0.0.1:0")
 	return load.Config{
 		Proxy:  netip.MustParseAddrPort("127.0.0.1:9"),
-		Caller: any, Answers: any, Busy: any, Silent: any,
+		Caller: free, Answers: free, Busy: free, Silent: free,
 		NoChecks: true, Outbound: true,
 	}
 }

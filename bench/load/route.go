@@ -5,6 +5,7 @@ package load
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/voipbin/dialrouter/bench/mmsg"
@@ -30,8 +31,7 @@ func (r *router) routeSet(b []byte, m *message, target []byte) (lines []byte, ho
 		r.values = splitValues(r.values, value)
 	}
 	first := target
-	for i := len(r.values) - 1; i >= 0; i-- {
-		v := r.values[i]
+	for i, v := range slices.Backward(r.values) {
 		b = append(append(append(b, "Route: "...), v...), "\r\n"...)
 		if i == len(r.values)-1 {
 			first = uriOf(v)

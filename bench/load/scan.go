@@ -80,11 +80,11 @@ func (m *message) startLine(line []byte) bool {
 
 // header takes one line with its end.
 func (m *message) header(line []byte) {
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 {
+	name, value, ok := bytes.Cut(line, []byte{':'})
+	if !ok {
 		return
 	}
-	name, value := trim(line[:colon]), trim(line[colon+1:])
+	name, value = trim(name), trim(value)
 	switch {
 	case named(name, "via", 'v'):
 		if m.vias < maxVias {

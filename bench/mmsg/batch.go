@@ -46,8 +46,9 @@ func (s *Socket) received() (int, error) {
 		return s.n, nil
 	case unix.EAGAIN, unix.EINTR, unix.ECONNREFUSED:
 		return 0, nil
+	default:
+		return 0, s.errno
 	}
-	return 0, s.errno
 }
 
 func (s *Socket) receiveOrWait(fd uintptr) (stop bool) {

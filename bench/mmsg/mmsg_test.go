@@ -11,7 +11,7 @@ import (
 	"github.com/voipbin/dialrouter/bench/mmsg"
 )
 
-func listen(t testing.TB) *mmsg.Socket {
+func listen(t *testing.T) *mmsg.Socket {
 	t.Helper()
 	s, err := mmsg.Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), mmsg.Options{Stamps: true})
 	if err != nil {

@@ -82,12 +82,12 @@ func Listen(ctx context.Context, at netip.AddrPort, o Options) (*Socket, error) 
 	}
 	conn, ok := pc.(*net.UDPConn)
 	if !ok {
-		pc.Close()
+		_ = pc.Close()
 		return nil, fmt.Errorf("listening on %v: got a %T", at, pc)
 	}
 	s := &Socket{conn: conn, stamps: o.Stamps}
 	if err := s.setUp(); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, fmt.Errorf("listening on %v: %w", at, err)
 	}
 	return s, nil
@@ -149,4 +149,4 @@ func (s *Socket) FD() int { return s.fd }
 func (s *Socket) SendErrors() uint64 { return s.sendErr }
 
 // Close closes the socket. What is queued is lost.
-func (s *Socket) Close() error { return s.conn.Close() }
+func (s *Socket) Close() { _ = s.conn.Close() }

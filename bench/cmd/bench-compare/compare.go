@@ -72,10 +72,10 @@ func parseCompare(args []string, stderr io.Writer) (*compareFlags, error) {
 		c.Retries = c.Turns
 	}
 	if *seconds > 0 {
-		c.Seconds = *seconds
+		c.Length = *seconds
 	}
 	if *quiet >= 0 {
-		c.Options.Quiet = *quiet
+		c.Quiet = *quiet
 	}
 	if c.Against != "" && !slices.Contains(c.Proxies, compare.KindAgainst) {
 		c.Proxies = []string{compare.KindAgainst, compare.KindDialrouter}

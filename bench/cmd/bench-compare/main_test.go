@@ -117,10 +117,34 @@ func TestKamailioDoesTheWork(t *testing.T) {
 	works(t, &r, compare.KindKamailio, 4)
 }
 
+func TestDialrouterDoesTheWork(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "dialrouter")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/voipbin/dialrouter/cmd/dialrouter").CombinedOutput(); err != nil {
+		t.Fatalf("building dialrouter: %v\n%s", err, out)
+	}
+	r := measure(t, "--proxies", compare.KindDialrouter, "--binary", binary, "--scenarios", "A,B,C,R", "--rates", "100", "--ring", "2500ms")
+	works(t, &r, compare.KindDialrouter, 4)
+	for _, c := range r.Cells {
+		for _, turn := range c.Turns {
+			if turn.Load.Rang != turn.Load.Calls || turn.Load.Overtaken != 0 {
+				t.Errorf("scenario %s: %d of %d calls heard a 180, %d after their 200", c.Scenario, turn.Load.Rang, turn.Load.Calls, turn.Load.Overtaken)
+			}
+		}
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	for _, args := range [][]string{
-		{"nonsense"}, {"--nonsense"}, {"--rates", "x"}, {"stray", "argument"}, {"load", "--scenario", "Q"}, {"load", "extra"},
-		{"table"}, {"table", "--dir", "x", "--prefixes", "1"}, {"floor"}, {"floor", "a", "b"},
+		{"nonsense"},
+		{"--nonsense"},
+		{"--rates", "x"},
+		{"stray", "argument"},
+		{"load", "--scenario", "Q"},
+		{"load", "extra"},
+		{"table"},
+		{"table", "--dir", "x", "--prefixes", "1"},
+		{"floor"},
+		{"floor", "a", "b"},
 	} {
 		var stderr bytes.Buffer
 		if code := run(t.Context(), args, strings.NewReader(""), io.Discard, &stderr); code != exitUsage || stderr.Len() == 0 {
@@ -147,7 +171,7 @@ func TestFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Scenarios) != 1 || c.Scenarios[0] != load.C || c.Turns != 2 || c.Retries != 0 || c.Seconds != 5*time.Second {
+	if len(c.Scenarios) != 1 || c.Scenarios[0] != load.C || c.Turns != 2 || c.Retries != 0 || c.Length != 5*time.Second {
 		t.Errorf("%+v", c.Options)
 	}
 }

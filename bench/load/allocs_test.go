@@ -1,0 +1,35 @@
+//go:build linux
+
+package load_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/voipbin/dialrouter/bench/load"
+)
+
+// TestGeneratorAllocatesNothingPerCall lets a test count what a router in the same process allocates per call: all
+// of it is the router's.
+func TestGeneratorAllocatesNothingPerCall(t *testing.T) {
+	const calls = 4000
+	e := direct(t, loopback(), answers)
+	plan := load.Plan{Scenario: load.A, Rate: 8000, Calls: calls}
+	list := numbers(t, plan.Scenario)
+	if _, err := e.Run(t.Context(), plan, list, nil); err != nil { // Fills the pools.
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := e.Run(t.Context(), plan, list, nil)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Retransmits() > 0 {
+		t.Skip("this machine is too busy: retransmissions take new buffers")
+	}
+	if per := float64(after.Mallocs-before.Mallocs) / calls; per > 0.1 {
+		t.Errorf("%.2f allocations per call", per)
+	}
+}
