@@ -2,8 +2,12 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"os"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -28,6 +32,10 @@ type reader struct {
 	buf        []byte
 	start, end int
 
+	readNow func(fd uintptr) bool // receive, made once
+	got     int
+	gotErr  error
+
 	// partial: the deadline is that of a message, else that of idleness.
 	partial  bool
 	lastRead time.Time
@@ -35,11 +43,13 @@ type reader struct {
 
 func newReader(c *conn) *reader {
 	cfg := &c.t.cfg
-	return &reader{
+	r := &reader{
 		c:      c,
 		framer: framer{maxHeader: cfg.MaxHeader, maxMessage: cfg.MaxMessage},
 		buf:    make([]byte, readSize),
 	}
+	r.readNow = r.receive
+	return r
 }
 
 // loop reads until the connection ends, and returns why it does.
@@ -51,7 +61,7 @@ func (r *reader) loop() error {
 	}
 	for {
 		r.makeRoom()
-		n, err := nc.Read(r.buf[r.end:])
+		n, err := r.read()
 		if n > 0 {
 			r.lastRead = time.Now()
 			r.end += n
@@ -65,6 +75,44 @@ func (r *reader) loop() error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// read takes what has come, or waits for it. A TCP socket is read with
+// RawSyscall like a UDP socket, which halves the cost of a message. Unlike
+// there, the poller is asked only when nothing is left: the end of a stream
+// that arrives together with data is no event of its own.
+func (r *reader) read() (int, error) {
+	if r.c.raw == nil {
+		return r.c.nc.Read(r.buf[r.end:])
+	}
+	r.got, r.gotErr = 0, nil
+	if err := r.c.raw.Read(r.readNow); err != nil {
+		return 0, err
+	}
+	if r.gotErr == nil && r.got == 0 {
+		return 0, io.EOF
+	}
+	return r.got, r.gotErr
+}
+
+// receive is the callback of read.
+func (r *reader) receive(fd uintptr) bool {
+	free := r.buf[r.end:]
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(free))),
+			uintptr(len(free)), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			r.got = int(n)
+		case unix.EAGAIN:
+			return false
+		case unix.EINTR:
+			continue
+		default:
+			r.gotErr = errno
+		}
+		return true
 	}
 }
 
