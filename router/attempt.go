@@ -16,17 +16,15 @@ const tryingDelay = int64(150 * time.Millisecond)
 // advanceLocked starts the next attempt, or concludes the call when there is none. m and rq are the request when it is
 // at hand, nil otherwise.
 func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
-	for !c.cancelled && c.next < len(c.plan) && w.now < c.setupEnd && c.tried() < c.snap.maxAttempts {
-		ch := c.plan[c.next]
-		c.next++
-		p := &c.snap.providers[ch.Provider]
-		if p.skip() != skipNone {
-			continue
+	for !c.cancelled && w.now < c.setupEnd && c.tried() < c.snap.maxAttempts {
+		t, ok := c.nextTry()
+		if !ok {
+			break
 		}
 		if m == nil {
 			m, rq = w.reread(c)
 		}
-		if w.attemptLocked(c, p, ch, 0, m, rq) {
+		if w.attemptLocked(c, t, m, rq) {
 			if n := len(c.attempts); n > 1 {
 				w.r.metrics.failover(&c.attempts[n-2])
 			}
@@ -37,12 +35,38 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 	w.concludeLocked(c)
 }
 
+// try is what is to be tried next: a provider at one of its addresses, or where it redirected us to.
+type try struct {
+	prov     *provider
+	choice   dialplan.Choice
+	hop      int
+	again    bool // By another transport than the attempt before.
+	redirect *redirect
+}
+
+// nextTry takes the next try out of the plan: first where the last provider redirected us to.
+func (c *call) nextTry() (try, bool) {
+	if len(c.redirects) > 0 {
+		r := c.redirects[0]
+		c.redirects = c.redirects[1:]
+		return try{prov: r.prov, choice: r.choice, redirect: r}, true
+	}
+	for c.next < len(c.plan) {
+		ch := c.plan[c.next]
+		c.next++
+		if p := &c.snap.providers[ch.Provider]; p.skip() == skipNone {
+			return try{prov: p, choice: ch}, true
+		}
+	}
+	return try{}, false
+}
+
 // tried counts the providers that were tried: an attempt at another address of the same one, or by
 // another transport, is no new try.
 func (c *call) tried() int {
 	n := 0
 	for i := range c.attempts {
-		if c.attempts[i].hop == 0 && !c.attempts[i].again {
+		if t := &c.attempts[i].try; t.hop == 0 && !t.again {
 			n++
 		}
 	}
@@ -69,11 +93,15 @@ func (p *provider) skip() skipReason {
 	}
 }
 
-// attemptLocked tries a provider at one of its addresses. It is false when the codec list leaves nothing to offer.
-func (w *worker) attemptLocked(c *call, p *provider, ch dialplan.Choice, hopIndex int, m *message.Message, rq *request) bool {
+// attemptLocked begins an attempt. It is false when the codec list leaves nothing to offer.
+func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) bool {
 	a := c.addAttempt()
-	a.prov, a.choice = p, ch
-	a.flow, a.hop = p.hops[hopIndex].flow, int8(min(hopIndex, 127))
+	a.try = t
+	if t.redirect != nil {
+		a.flow = t.redirect.flow
+	} else {
+		a.flow = t.prov.hops[t.hop].flow
+	}
 	a.nonce = w.rng.Uint64()
 	if !w.dress(c, a, m, rq) {
 		c.attempts = c.attempts[:len(c.attempts)-1]
@@ -84,7 +112,7 @@ func (w *worker) attemptLocked(c *call, p *provider, ch dialplan.Choice, hopInde
 		w.dress(c, a, m, rq)
 	}
 	w.launchLocked(c, a)
-	a.budgetEnd = w.now + p.budgets.noReply
+	a.budgetEnd = w.now + t.prov.budgets.noReply
 	return true
 }
 

@@ -43,11 +43,12 @@ type call struct {
 	queued  int64          // The wheel wakes us then; zero: it does not.
 	counted bool           // Counts among the calls in progress.
 
-	snap     *snapshot
-	plan     []dialplan.Choice
-	next     int // The first choice of plan that was not looked at yet.
-	attempts []attempt
-	policy   *sdp.Policy // The per-call codec list, or that of the dialog.
+	snap      *snapshot
+	plan      []dialplan.Choice
+	redirects []*redirect // Where a provider's 3xx leads, still to be tried.
+	next      int         // The first choice of plan that was not looked at yet.
+	attempts  []attempt
+	policy    *sdp.Policy // The per-call codec list, or that of the dialog.
 
 	number    []byte // The dial string as it goes out.
 	digits    int    // How many digits it was matched by; zero: it is no number.
@@ -66,13 +67,11 @@ type call struct {
 type attempt struct {
 	client transaction.Client
 	cancel transaction.Client // The CANCEL, a transaction of its own with the same branch.
+	try                       // Its provider is nil within a dialog.
 	nonce  uint64             // In our branch; tells a response for us from one for an earlier user of the slot.
 	loop   uint32             // Likewise in our branch: the hash of RFC 3261 section 16.6 item 8.
-	prov   *provider          // Nil within a dialog.
-	choice dialplan.Choice
-	policy *sdp.Policy // What the offer went through.
+	policy *sdp.Policy        // What the offer went through.
 	flow   transport.Flow
-	hop    int8   // Index into prov.hops.
 	sent   []byte // The request as sent; once a final response is in, the ACK to it.
 
 	start     int64
@@ -86,7 +85,6 @@ type attempt struct {
 	cancelDue bool // Cancel as soon as a provisional response is in (RFC 3261 section 9.1).
 	abandoned bool // We went on without it.
 	edited    bool // The offer was edited.
-	again     bool // The same address as the attempt before.
 	large     bool // Went by TCP only because it was too large for a datagram.
 	ended     bool // A 2xx nobody wants was ended by our BYE.
 }
@@ -190,6 +188,7 @@ func (w *worker) releaseLocked(c *call) {
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
 	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
 	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
+	c.redirects = nil
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
 	c.cancelled, c.timedOut, c.unable = false, false, false
 	c.cseq, c.start, c.setupEnd, c.tryingAt = 0, 0, 0, 0

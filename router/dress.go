@@ -1,6 +1,8 @@
 package router
 
 import (
+	"bytes"
+
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transport"
 	"github.com/voipbin/dialrouter/sdp"
@@ -21,7 +23,11 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 	e := &w.edits
 	e.Reset()
 	e.Replace(m.URI)
-	e.Wrote(p.appendURI(e.Buffer(), c.number))
+	if a.redirect != nil {
+		e.Put(a.redirect.uri)
+	} else {
+		e.Wrote(p.appendURI(e.Buffer(), c.number))
+	}
 
 	w.via(c.from, a.flow, a.branch(c), m, rq)
 	if dialogForming(m.Method) {
@@ -32,6 +38,9 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 	}
 	w.maxForwards(m)
 	w.undress(p, m)
+	if withheld(m) {
+		w.deleteAll(m, message.PAssertedIdentity)
+	}
 	e.Insert(m.HeadersEnd)
 	e.Put(p.headers)
 	w.replaceBody(m, a.edited, a.flow.Proto.Reliable())
@@ -113,6 +122,27 @@ func (w *worker) undress(p *provider, m *message.Message) {
 			e.Delete(h.Line)
 		}
 	}
+}
+
+// withheld says whether the caller asked that its identity does not leave the trust domain (RFC 3325 section 7), as
+// whose border we take the way to the providers.
+func withheld(m *message.Message) bool {
+	if !m.Has(message.PAssertedIdentity) || !m.Has(message.Privacy) {
+		return false
+	}
+	first, end := m.Range(message.Privacy)
+	for i := first; i < end; i++ {
+		h := &m.Headers[i]
+		if h.Kind != message.Privacy {
+			continue
+		}
+		for v := range bytes.SplitSeq(m.Bytes(h.Value), []byte{';'}) {
+			if equalFold(bytes.TrimSpace(v), "id") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sets says whether the provider's own headers have one of this name.

@@ -216,6 +216,10 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 			a.prov.state.Rest(w.now, d)
 		}
 	}
+	if code < 400 && code >= 300 && a.prov.FollowRedirects && w.redirectLocked(c, a) {
+		w.advanceLocked(c, nil, nil)
+		return
+	}
 	if judge(code, &a.prov.next, a.ringing != 0, a.prov.after, false) == relay {
 		w.passLocked(c, code, w.buf)
 		return

@@ -64,13 +64,10 @@ func (w *worker) smallerLocked(c *call, a *attempt) bool {
 		return false
 	}
 	a.prov.state.PreferDatagrams(w.now)
-	p, ch, hop := a.prov, a.choice, int(a.hop)
+	t := a.try
+	t.again = true
 	m, rq := w.reread(c)
-	if !w.attemptLocked(c, p, ch, hop, m, rq) {
-		return false
-	}
-	c.attempts[len(c.attempts)-1].again = true
-	return true
+	return w.attemptLocked(c, t, m, rq)
 }
 
 func due(at, now int64) bool { return at != 0 && now >= at }
@@ -225,9 +222,9 @@ func (w *worker) failedLocked(c *call, a *attempt) {
 		return
 	}
 	w.endAttempt(a, causeTransport)
-	if p := a.prov; p != nil && !c.cancelled && int(a.hop)+1 < len(p.hops) {
+	if p := a.prov; p != nil && a.redirect == nil && !c.cancelled && a.hop+1 < len(p.hops) {
 		m, rq := w.reread(c)
-		if w.attemptLocked(c, p, a.choice, int(a.hop)+1, m, rq) {
+		if w.attemptLocked(c, try{prov: p, choice: a.choice, hop: a.hop + 1}, m, rq) {
 			return
 		}
 	}
