@@ -148,7 +148,7 @@ func (r *runner) load(ctx context.Context, t *Turn, gen *loader, proxy *host.Pro
 	}
 	select {
 	case <-proxy.Ended():
-		return errors.New("the proxy has ended under load")
+		return fmt.Errorf("the proxy has ended under load: %s", proxy.Status())
 	default:
 	}
 	after, err := r.read(proxy, gen)
@@ -226,7 +226,7 @@ func (r *runner) startProxy(ctx context.Context, kind, dir string, log *os.File)
 		}
 		select {
 		case <-proxy.Ended():
-			err = errors.New("it ended before it listened")
+			err = fmt.Errorf("it ended before it listened: %s", proxy.Status())
 		default:
 			if time.Now().After(deadline) {
 				err = fmt.Errorf("it does not listen on %v after %v", r.addresses.Proxy, bindTime)

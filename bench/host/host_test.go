@@ -155,6 +155,9 @@ func TestStopEndsAll(t *testing.T) {
 	if u, err := SessionUsage(p.Session()); err != nil || u.Processes != 0 {
 		t.Errorf("left: %+v, %v", u, err)
 	}
+	if p.Status() != "exit status 0" {
+		t.Errorf("ended with %s", p.Status())
+	}
 	if took := time.Since(begin); took < stopTime {
 		t.Errorf("killed after %v, which is no time to end", took)
 	}

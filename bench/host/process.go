@@ -69,7 +69,6 @@ func ParseCPUs(list string) ([]int, error) {
 type Program struct {
 	cmd    *exec.Cmd
 	waited chan struct{}
-	err    error
 }
 
 // stopTime is how long a program may take to end by itself.
@@ -91,7 +90,7 @@ func Start(ctx context.Context, argv []string, at Placement, stdin io.Reader, st
 	}
 	p := &Program{cmd: cmd, waited: make(chan struct{})}
 	go func() {
-		p.err = cmd.Wait()
+		_ = cmd.Wait() // Status tells.
 		close(p.waited)
 	}()
 	return p, nil
@@ -102,6 +101,9 @@ func (p *Program) Session() int { return p.cmd.Process.Pid }
 
 // Ended is closed when the program itself has ended.
 func (p *Program) Ended() <-chan struct{} { return p.waited }
+
+// Status says how the program ended, once Ended is closed: "exit status 1", "signal: killed".
+func (p *Program) Status() string { return p.cmd.ProcessState.String() }
 
 // Stop asks the program and its children to end, makes them after three seconds, and returns when none is left.
 func (p *Program) Stop() error {
