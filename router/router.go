@@ -19,6 +19,7 @@ package router
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -180,7 +181,14 @@ func (r *Router) listen(cfg *config.Config) error {
 	for _, l := range cfg.SIP.Listen {
 		tc.Listeners = append(tc.Listeners, transport.Listener{Proto: protoOf(l.Transport), Addr: l.Addr})
 	}
-	var err error
+	sec, err := newSecurity(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	tc.TLS = sec.server
+	tc.TLSClient = func(remote netip.AddrPort) *tls.Config {
+		return sec.dial(remote, r.current.Load().tlsNames[remote])
+	}
 	if r.tr, err = transport.Listen(tc); err != nil {
 		return err
 	}

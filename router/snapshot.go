@@ -28,6 +28,7 @@ type snapshot struct {
 	providers     []provider // Same indexes as catalog.Providers.
 	byID          map[uuid.UUID]int32
 	byTag         map[uint64]int32 // By the route cookie's provider tag.
+	tlsNames      map[netip.AddrPort]string
 	allow         []netip.Prefix
 	international [][]byte
 	policy        *sdp.Policy // The configuration's codec list; nil when it has none.
@@ -98,6 +99,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		providers:   make([]provider, len(cat.Providers)),
 		byID:        make(map[uuid.UUID]int32, len(cat.Providers)),
 		byTag:       make(map[uint64]int32, len(cat.Providers)),
+		tlsNames:    make(map[netip.AddrPort]string),
 		allow:       cfg.SIP.Allow,
 		budgets:     newBudgets(cfg.Budgets),
 		setup:       int64(cfg.Budgets.Setup),
@@ -133,6 +135,11 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		}
 		s.byID[p.ID] = p.index
 		s.byTag[p.tag] = p.index
+		for _, h := range p.hops {
+			if h.flow.Proto == transport.TLS {
+				s.tlsNames[h.flow.Remote] = h.name
+			}
+		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
