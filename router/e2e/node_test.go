@@ -27,6 +27,7 @@ type setup struct {
 	sip       []string // More lines for the section sip.
 	budgets   string   // The section budgets, in braces; "": short ones.
 	failover  string   // The section failover, in braces; "": the default.
+	health    string   // The section health, in braces; "": no probes.
 	more      []string // More top-level lines.
 	t1        time.Duration
 	dns       *dnsServer // Nil: the system's.
@@ -131,7 +132,10 @@ func (s *setup) yaml() string {
 		listen = []string{fmt.Sprintf("udp://%s:0", ip), fmt.Sprintf("tcp://%s:0", ip)}
 		s.listen = listen
 	}
-	fmt.Fprintf(&b, "sip:\n  listen: [%s]\n", strings.Join(listen, ", "))
+	b.WriteString("sip:\n  listen:\n")
+	for _, url := range listen {
+		fmt.Fprintf(&b, "    - %q\n", url)
+	}
 	for _, line := range s.sip {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
@@ -143,7 +147,11 @@ func (s *setup) yaml() string {
 	if s.failover != "" {
 		fmt.Fprintf(&b, "failover: %s\n", s.failover)
 	}
-	b.WriteString("catalog: {file: providers.yaml}\nhealth: {interval: 0}\n")
+	health := s.health
+	if health == "" {
+		health = "{interval: 0}"
+	}
+	fmt.Fprintf(&b, "catalog: {file: providers.yaml}\nhealth: %s\n", health)
 	for _, line := range s.more {
 		fmt.Fprintln(&b, line)
 	}

@@ -27,14 +27,14 @@ func tried(t *testing.T, a *peer, inv *draft, named map[string]*peer) []string {
 	t.Helper()
 	of := inv.get("Call-ID")
 	var order []string
-	answered := make(map[*msg]bool)
+	answered := make(map[string]bool) // By our branch: a copy of an INVITE is no second try.
 	a.send(t, inv)
 	var done *msg
 	eventually(t, "a final reply to "+of, func() bool {
 		for name, p := range named {
 			for _, got := range p.received(request("INVITE").of(of)) {
-				if !answered[got] {
-					answered[got] = true
+				if branch := param(got.list("Via")[0], "branch"); !answered[branch] {
+					answered[branch] = true
 					order = append(order, name)
 					p.answer(t, got, 404)
 				}

@@ -177,17 +177,32 @@ func TestX06_NoLengthOnStream(t *testing.T) {
 // to where its Via says (RFC 3261 section 18.2.2).
 func TestReplyWhenTheConnectionIsGone(t *testing.T) {
 	t.Parallel()
-	b := newPeer(t)
-	n := startRouter(t, setup{providers: trunks(b)})
-	a := n.tcpCaller(t)
-	a.send(t, a.invite("+15551234567"))
-	got := b.expect(t, request("INVITE"))
-	a.expect(t, status(100))
-	a.stream(t, n.tcp).Close()
-	time.Sleep(quiet)
-	b.answer(t, got, 180)
-	if rep := a.expect(t, status(180)); rep.conn == nil {
-		t.Error("the 180 came over UDP")
+	for name, end := range map[string]func(*net.TCPConn) error{
+		"closed": (*net.TCPConn).Close,
+		"reset": func(c *net.TCPConn) error {
+			if err := c.SetLinger(0); err != nil {
+				return err
+			}
+			return c.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newPeer(t)
+			n := startRouter(t, setup{providers: trunks(b)})
+			a := n.tcpCaller(t)
+			a.send(t, a.invite("+15551234567"))
+			got := b.expect(t, request("INVITE"))
+			a.expect(t, status(100))
+			if err := end(a.stream(t, n.tcp).(*net.TCPConn)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(quiet)
+			b.answer(t, got, 180)
+			if rep := a.expect(t, status(180)); rep.conn == nil {
+				t.Error("the 180 came over UDP")
+			}
+		})
 	}
 }
 

@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestF05_TwoInterfaces checks calls that come in on an address which they do not leave from: whichever Record-Routes
+// the two sides see, requests and replies pass both ways.
+func TestF05_TwoInterfaces(t *testing.T) {
+	t.Parallel()
+	first, second := freePort(t), freePort(t)
+	b := newPeer(t)
+	n := startRouter(t, setup{listen: []string{"udp://" + first.String(), "udp://" + second.String()}, providers: trunks(b)})
+	for _, entry := range []netip.AddrPort{first, second} {
+		a := newPeer(t).speaks(n, "udp")
+		a.router = entry
+		call := establish(t, a, b, a.invite("+15551234567"))
+		if call.answeredAt.from != entry {
+			t.Errorf("the reply came from %s, want %s", call.answeredAt.from, entry)
+		}
+		back := call.b.request("INFO")
+		call.b.send(t, back)
+		got := a.expect(t, request("INFO"))
+		if got.from != entry {
+			t.Errorf("the provider's request came from %s, want %s", got.from, entry)
+		}
+		a.answer(t, got, 200)
+		b.expect(t, status(200).to("INFO"))
+		call.a.hangUp(t, b)
+	}
+}
+
+// TestF05_IPv6ToIPv4 checks a caller on IPv6 and a provider on IPv4.
+func TestF05_IPv6ToIPv4(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{
+		listen: []string{"udp://[::1]:0", "udp://" + newIP().String() + ":0"}, providers: trunks(b), sip: []string{`allow: ["::1/128"]`},
+	})
+	a := newPeerAt(t, netip.MustParseAddrPort("[::1]:0"))
+	a.transport = "udp"
+	for _, l := range n.Listeners() {
+		if l.Addr.Addr().Is6() {
+			a.router = l.Addr
+		}
+	}
+	call := establish(t, a, b, a.invite("+15551234567").offering(wideOffer()))
+	if routes := call.got.list("Record-Route"); len(routes) != 2 {
+		t.Errorf("Record-Route is %q, want two", routes)
+	}
+	call.b.send(t, call.b.request("INFO"))
+	a.answer(t, a.expect(t, request("INFO")), 200)
+	b.expect(t, status(200).to("INFO"))
+	call.a.hangUp(t, b)
+}
+
+// TestAdvertise checks that the name which others know us by stands in Via and Record-Route, and is known as ours when
+// it comes back.
+func TestAdvertise(t *testing.T) {
+	t.Parallel()
+	const name = "router.example:5099"
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), sip: []string{"advertise: " + name}})
+	a := n.caller(t)
+	inv := a.invite("+15551234567").top("Route: <sip:" + name + ";lr>")
+	a.send(t, inv)
+	got := b.expect(t, request("INVITE"))
+	if via := got.list("Via")[0]; !strings.HasPrefix(via, "SIP/2.0/UDP "+name+";") {
+		t.Errorf("our Via is %q, want %s", via, name)
+	}
+	if route := got.list("Record-Route")[0]; !strings.HasPrefix(inBrackets(route), "sip:"+name+";") {
+		t.Errorf("Record-Route is %q, want %s", route, name)
+	}
+	if got.has("Route") {
+		t.Errorf("the Route that names us is left: %q", got.list("Route"))
+	}
+	ok := b.answer(t, got, 200)
+	rep := a.expect(t, status(200))
+	down, up := a.callerDialog(inv, rep), b.calleeDialog(got, ok)
+	a.sendTo(t, "udp", n.udp, down.ack(rep)) // Nobody can resolve the name here.
+	b.expect(t, request("ACK"))
+	b.sendTo(t, "udp", n.udp, up.request("BYE"))
+	bye := a.expect(t, request("BYE"))
+	if bye.has("Route") {
+		t.Errorf("Route is left: %q", bye.list("Route"))
+	}
+	a.answer(t, bye, 200)
+	b.expect(t, status(200).to("BYE"))
+}
+
+// TestBurst checks that a burst of calls which arrives at once is carried whole.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	const calls = 200
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), t1: 500 * time.Millisecond, budgets: calm})
+	a := n.caller(t)
+	sent := map[string]*draft{}
+	for range calls {
+		inv := a.invite("+15551234567").offering(wideOffer())
+		sent[inv.get("Call-ID")] = inv
+		a.send(t, inv)
+	}
+	for range calls {
+		got := b.expect(t, request("INVITE"))
+		inv := sent[got.get("Call-ID")]
+		if inv == nil {
+			t.Fatalf("b got %s twice, or one that nobody sent", got.get("Call-ID"))
+		}
+		delete(sent, got.get("Call-ID"))
+		checkUntouched(t, inv, got)
+		b.answer(t, got, 486)
+	}
+	a.until(t, fmt.Sprintf("%d replies", calls), soon, func() bool { return a.count(status(486)) >= calls })
+}
