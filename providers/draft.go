@@ -149,7 +149,7 @@ func (d *Draft) ReplaceProvider(p Provider) (*Provider, error) {
 		return nil, err
 	}
 	after := p.Clone()
-	after.TmCreate, after.TmUpdate, after.TmDelete = before.TmCreate, d.later(before.TmUpdate), time.Time{}
+	after.TmCreate, after.TmUpdate, after.TmDelete = before.TmCreate, later(d.now, before.TmUpdate), time.Time{}
 	if err := d.put(after, before); err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (d *Draft) DeleteProvider(id uuid.UUID) (*Provider, error) {
 		return nil, err
 	}
 	after := before.Clone()
-	after.TmUpdate = d.later(before.TmUpdate)
+	after.TmUpdate = later(d.now, before.TmUpdate)
 	after.TmDelete = after.TmUpdate
 	d.names[before.Name] = uuid.Nil
 	d.providers[id] = nil
@@ -228,7 +228,7 @@ func (d *Draft) ReplaceRoute(r Route) (*Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.TmCreate, r.TmUpdate, r.TmDelete = before.TmCreate, d.later(before.TmUpdate), time.Time{}
+	r.TmCreate, r.TmUpdate, r.TmDelete = before.TmCreate, later(d.now, before.TmUpdate), time.Time{}
 	if err := d.putRoute(&r); err != nil {
 		return nil, err
 	}
@@ -264,7 +264,7 @@ func (d *Draft) DeleteRoute(id uuid.UUID) (*Route, error) {
 		return nil, err
 	}
 	after := *before
-	after.TmUpdate = d.later(before.TmUpdate)
+	after.TmUpdate = later(d.now, before.TmUpdate)
 	after.TmDelete = after.TmUpdate
 	d.routes[id] = nil
 	d.note(Change{
@@ -272,15 +272,6 @@ func (d *Draft) DeleteRoute(id uuid.UUID) (*Route, error) {
 	})
 	copied := after
 	return &copied, nil
-}
-
-// later returns the time of a change, which is always after the one before it, so that no two states of an entry
-// share a tm_update, whatever the clock does.
-func (d *Draft) later(last time.Time) time.Time {
-	if d.now.After(last) {
-		return d.now
-	}
-	return last.Add(time.Microsecond)
 }
 
 // Catalog returns the base with the changes in it: what was replaced stays in its place, what is new goes to the end.

@@ -47,7 +47,7 @@ type Store interface {
 
 // Actor is who makes a change, for the audit.
 type Actor struct {
-	Name      string // Of the token or user; "" is nobody in particular.
-	Remote    string // The address the request came from.
-	RequestID string
+	Name      string `json:"name"`   // Of the token or user; "" is nobody in particular.
+	Remote    string `json:"remote"` // The address the request came from.
+	RequestID string `json:"request_id"`
 }

@@ -117,10 +117,10 @@ func providerFields(e *providerEntry) []fieldValue {
 func failoverFields(f providers.Failover) []fieldValue {
 	next, after := field("next", "null", "null"), field("after_ringing", "null", "null")
 	if f.Next != nil {
-		next = listField("next", f.Next, "null")
+		next = field("next", "["+strings.Join(f.Next, ", ")+"]", "null") // Codes: plain, though they look like numbers.
 	}
 	if f.AfterRinging != nil {
-		after.text = strconv.FormatBool(*f.AfterRinging)
+		after = field("after_ringing", strconv.FormatBool(*f.AfterRinging), "null")
 	}
 	return []fieldValue{next, after}
 }

@@ -16,17 +16,21 @@ import (
 	"github.com/voipbin/dialrouter/providers"
 )
 
-// Load reads the file at path once. The catalog is nil unless all problems are warnings.
+// Load reads the file at path once, and what a Store noted of its entries, and writes nothing. The catalog is nil
+// unless all problems are warnings.
 func Load(path string) (*providers.Catalog, []providers.Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, []providers.Problem{{File: path, Line: 1, Message: "reading the catalog: " + reason(err)}}
 	}
-	changed := time.Time{}
-	if info, err := os.Stat(path); err == nil {
-		changed = providers.Microseconds(info.ModTime())
+	s := Store{path: path, now: time.Now}
+	j := newJournal(s.place().journal())
+	if err := j.refresh(); err != nil || j.n == 0 {
+		j = newJournal(j.path)
+		j.baseline = s.changedAt(path)
 	}
-	return Parse(path, data, changed)
+	c, _, problems := read(path, data, j)
+	return c, problems
 }
 
 // Parse reads a file's content, which was changed last at the given time. The catalog is nil unless all problems

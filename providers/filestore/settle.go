@@ -2,7 +2,6 @@ package filestore
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -52,7 +51,7 @@ func sameCatalog(want, got *providers.Catalog) error {
 		if g == nil {
 			return fmt.Errorf("provider %s is missing", w.ID)
 		}
-		if !slices.EqualFunc(fieldsOf(w), fieldsOf(g), sameValue) {
+		if !w.Same(g) {
 			return fmt.Errorf("provider %s is another one", w.ID)
 		}
 	}
@@ -62,17 +61,11 @@ func sameCatalog(want, got *providers.Catalog) error {
 		if g == nil {
 			return fmt.Errorf("route %s is missing", w.ID)
 		}
-		timeless := *g
-		timeless.TmCreate, timeless.TmUpdate, timeless.TmDelete = w.TmCreate, w.TmUpdate, w.TmDelete
-		if timeless != *w {
+		if !w.Same(g) {
 			return fmt.Errorf("route %s is another one", w.ID)
 		}
 	}
 	return nil
-}
-
-func fieldsOf(p *providers.Provider) []fieldValue {
-	return providerFields(&providerEntry{Provider: *p})
 }
 
 func sameValue(a, b fieldValue) bool { return a.key == b.key && a.text == b.text }

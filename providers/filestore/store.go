@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 
 var errClosed = errors.New("the store is closed")
 
-// Store is a catalog in one file.
+// Store is a catalog in one file. It implements providers.Store and providers.History.
 type Store struct {
 	path    string // As it was given; problems name it.
 	now     func() time.Time
@@ -25,23 +24,29 @@ type Store struct {
 
 	current atomic.Pointer[state]
 
-	mu     sync.Mutex // Held while the file is read or written, and by nobody who only asks for the catalog.
-	closed bool
-	// doubted is a broken content that was seen once, and may yet become whole.
-	doubted *[sha256.Size]byte
+	// turn holds a token unless somebody reads or writes the file. It guards what follows. Who takes it and then the
+	// lock file, in this order, keeps other processes away too. Who only asks for the catalog takes neither.
+	turn    chan struct{}
+	closed  bool
+	doubted *[sha256.Size]byte // A broken content that was seen once, and may yet become whole.
+	journal *journal
+
+	// step, when not nil, is called before each step of a write; what it returns is that step's error. It is for tests.
+	step func(name string) error
 }
 
 // state is what is known of the file at one time. It is never changed, only followed by another.
 type state struct {
 	catalog  *providers.Catalog
-	sum      [sha256.Size]byte // Of the content that the catalog was read from.
+	index    index
 	warnings []providers.Problem
 
-	seen     [sha256.Size]byte // Of the newest content, which is another one when that is broken.
+	seen     [sha256.Size]byte // Of the newest content, which is not the catalog's when that is broken.
 	problems []providers.Problem
 	err      error // Joins problems, or says why the file could not be read.
 	failures uint64
 	loaded   time.Time
+	journal  error
 }
 
 // Status is what a store has to say about its file.
@@ -50,6 +55,7 @@ type Status struct {
 	Loaded   time.Time           // When it came into force.
 	Problems []providers.Problem // Of the newest content of the file: why it is not in force, and warnings.
 	Failures uint64              // How many contents were refused since the store was opened.
+	Journal  error               // Why edits by hand are not noted beside the file; the API cannot write then either.
 }
 
 // Open reads the file at path and watches it from then on. The error holds all problems of a file that is not good to
@@ -59,13 +65,17 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, now: time.Now, changed: make(chan struct{}, 1), done: make(chan struct{})}
-	s.loadLocked(false)
-	if s.current.Load().catalog == nil {
-		return nil, s.current.Load().err
+	s := &Store{
+		path: path, now: time.Now, changed: make(chan struct{}, 1), done: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	s.loadLocked(ctx, false)
+	s.turn <- struct{}{}
+	if s.current.Load().catalog == nil {
+		stop()
+		return nil, s.current.Load().err
+	}
 	go s.watch(ctx, absolute)
 	return s, nil
 }
@@ -82,7 +92,10 @@ func (s *Store) Changed() <-chan struct{} { return s.changed }
 // Status returns what there is to say about the file.
 func (s *Store) Status() Status {
 	now := s.current.Load()
-	status := Status{Revision: now.catalog.Revision, Loaded: now.loaded, Problems: now.problems, Failures: now.failures}
+	status := Status{
+		Revision: now.catalog.Revision, Loaded: now.loaded, Problems: now.problems, Failures: now.failures,
+		Journal: now.journal,
+	}
 	if now.err == nil {
 		status.Problems = now.warnings
 	}
@@ -91,59 +104,39 @@ func (s *Store) Status() Status {
 
 // Reload reads the file now.
 func (s *Store) Reload(ctx context.Context) (*providers.Catalog, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.take(ctx); err != nil {
 		return s.current.Load().catalog, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return s.current.Load().catalog, errClosed
-	}
-	s.loadLocked(false)
+	defer s.release()
+	s.loadLocked(ctx, false)
 	return s.Catalog(ctx)
 }
 
-// loadLocked reads the file and takes in what is new in it. A patient reader does not call a content broken until it
-// has seen it twice, and is told to come again.
-func (s *Store) loadLocked(patient bool) (again bool) {
-	var sum [sha256.Size]byte // Zero: there is no content.
-	var c *providers.Catalog
-	var problems []providers.Problem
-	now := s.current.Load()
-	data, err := os.ReadFile(s.path)
-	if err != nil {
-		problems = []providers.Problem{{File: s.path, Line: 1, Message: "reading the catalog: " + reason(err)}}
-	} else {
-		sum = sha256.Sum256(data)
+// take waits for the store's turn.
+func (s *Store) take(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	if now != nil && now.seen == sum {
-		return false
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.turn:
 	}
-	if err == nil {
-		changed := s.now()
-		if info, err := os.Stat(s.path); err == nil {
-			changed = info.ModTime()
-		}
-		c, problems = Parse(s.path, data, providers.Microseconds(changed))
+	if s.closed {
+		s.release()
+		return errClosed
 	}
-	if c == nil && patient && (s.doubted == nil || *s.doubted != sum) {
-		s.doubted = &sum
-		return true
+	return nil
+}
+
+func (s *Store) release() { s.turn <- struct{}{} }
+
+// place finds where the file really is. It may be a link, whose target is what is written.
+func (s *Store) place() place {
+	if file, err := filepath.EvalSymlinks(s.path); err == nil {
+		return place{file}
 	}
-	s.doubted = nil
-	next := &state{catalog: c, sum: sum, seen: sum, warnings: problems, loaded: s.now()}
-	if now != nil {
-		next.failures = now.failures
-	}
-	if c == nil {
-		if now != nil {
-			*next = *now
-		}
-		next.seen, next.problems, next.err = sum, problems, providers.Join(problems)
-		next.failures++
-	}
-	s.publish(next)
-	return false
+	return place{s.path}
 }
 
 func (s *Store) publish(next *state) {
@@ -156,10 +149,10 @@ func (s *Store) publish(next *state) {
 
 // Close ends the watch.
 func (s *Store) Close() error {
-	s.mu.Lock()
+	<-s.turn
 	closed := s.closed
 	s.closed = true
-	s.mu.Unlock()
+	s.release()
 	if closed {
 		return nil
 	}
@@ -167,4 +160,13 @@ func (s *Store) Close() error {
 	<-s.done
 	close(s.changed)
 	return nil
+}
+
+// changedAt returns when a file was changed last.
+func (s *Store) changedAt(path string) time.Time {
+	at := s.now()
+	if info, err := os.Stat(path); err == nil && info.ModTime().Before(at) {
+		at = info.ModTime()
+	}
+	return providers.Microseconds(at)
 }

@@ -86,7 +86,7 @@ func (s *Store) watch(ctx context.Context, path string) {
 			due.Reset(settle)
 		case isDue:
 			waiting = time.Time{}
-			if s.reread() {
+			if s.reread(ctx) {
 				due.Reset(secondThought)
 			}
 		}
@@ -94,8 +94,10 @@ func (s *Store) watch(ctx context.Context, path string) {
 }
 
 // reread reads the file and says whether it must be read once more because it may be half-written.
-func (s *Store) reread() (again bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.closed && s.loadLocked(true)
+func (s *Store) reread(ctx context.Context) (again bool) {
+	if s.take(ctx) != nil {
+		return false
+	}
+	defer s.release()
+	return s.loadLocked(ctx, true)
 }

@@ -1,0 +1,192 @@
+package filestore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// place names the files that belong to a catalog's file. They lie beside it, and belong to the machine:
+//
+//	providers.yaml                 the catalog
+//	providers.yaml.lock            locked by whoever writes
+//	providers.yaml.audit.jsonl     see journal
+//	providers.yaml.history/17.yaml what the catalog was from change 17 on
+//	.providers.yaml.18.tmp         change 18, being written
+type place struct{ file string }
+
+func (p place) lock() string    { return p.file + ".lock" }
+func (p place) journal() string { return p.file + ".audit.jsonl" }
+func (p place) history() string { return p.file + ".history" }
+
+func (p place) copyOf(n int64) string {
+	return filepath.Join(p.history(), strconv.FormatInt(n, 10)+".yaml")
+}
+
+func (p place) temp(n int64) string {
+	folder, name := filepath.Split(p.file)
+	return filepath.Join(folder, "."+name+"."+strconv.FormatInt(n, 10)+".tmp")
+}
+
+// temps lists what writers that were killed left behind, by the number of their change.
+func (p place) temps() map[int64]string {
+	folder, name := filepath.Split(p.file)
+	found, err := filepath.Glob(filepath.Join(escapeGlob(folder), "."+escapeGlob(name)+".*.tmp"))
+	if err != nil {
+		return nil
+	}
+	temps := make(map[int64]string, len(found))
+	for _, path := range found {
+		number := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "."+name+"."), ".tmp")
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+			temps[n] = path
+		}
+	}
+	return temps
+}
+
+func escapeGlob(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// Copies are kept of the newest changes: so many, and so many bytes.
+const (
+	keepCopies = 200
+	keepBytes  = 64 << 20
+)
+
+// keep stores what the catalog is from change n on, and removes copies that are too old. The copy need not be on disk
+// at once: it is for restoring, and one that is not whole is known by its revision.
+func (p place) keep(n int64, content []byte) error {
+	if err := os.MkdirAll(p.history(), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.copyOf(n), content, 0o600); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(p.history())
+	if err != nil {
+		return err
+	}
+	type kept struct{ n, size int64 }
+	var all []kept
+	for _, e := range entries {
+		number, ok := strings.CutSuffix(e.Name(), ".yaml")
+		if n, err := strconv.ParseInt(number, 10, 64); ok && err == nil {
+			if info, err := e.Info(); err == nil {
+				all = append(all, kept{n, info.Size()})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b kept) int { return int(b.n - a.n) })
+	total := int64(0)
+	for i, k := range all {
+		total += k.size
+		if i >= 2 && (i >= keepCopies || total > keepBytes) {
+			if err := os.Remove(p.copyOf(k.n)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// kept returns what the catalog was from change n on, if it still is what had that revision.
+func (p place) kept(n int64, rev string) ([]byte, bool) {
+	content, err := os.ReadFile(p.copyOf(n))
+	return content, err == nil && revision(content) == rev
+}
+
+// lockFile waits until no other process writes the catalog, and returns what ends that.
+func lockFile(ctx context.Context, path string) (release func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("waiting for another writer of the catalog: %w", ctx.Err())
+		case <-retry.C:
+		}
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		retry.Reset(2 * time.Millisecond)
+	}
+}
+
+// writeSynced writes a file that is on disk when it returns.
+func writeSynced(path string, content []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// errRaced says that somebody wrote the file while a change was being made. What they wrote is in place.
+var errRaced = errors.New("the file was edited meanwhile")
+
+// swap puts temp in the place of file, unless that is not what it was expected to be. The two change places in one
+// step, so what was displaced is there to be looked at: an edit by hand that came at the last moment is not lost.
+func swap(temp, file string, expected []byte) error {
+	err := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, file, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
+		// A file system that cannot: the moment between looking and renaming stays open.
+		now, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now, expected) {
+			return errRaced
+		}
+		return os.Rename(temp, file)
+	}
+	if err != nil {
+		return fmt.Errorf("putting %s in place: %w", file, err)
+	}
+	displaced, err := os.ReadFile(temp)
+	if err == nil && bytes.Equal(displaced, expected) {
+		return nil
+	}
+	if back := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, file, unix.RENAME_EXCHANGE); back != nil {
+		return fmt.Errorf("putting back an edit of %s: %w", file, back)
+	}
+	return errors.Join(err, errRaced)
+}
