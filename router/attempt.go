@@ -5,6 +5,7 @@ import (
 
 	"github.com/voipbin/dialrouter/router/dialplan"
 	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/resolve"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
 )
@@ -24,6 +25,9 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 		if m == nil {
 			m, rq = w.reread(c)
 		}
+		if t.redirect == nil && len(t.prov.hops) > 1 {
+			w.drawHops(&t)
+		}
 		if w.attemptLocked(c, t, m, rq) {
 			if n := len(c.attempts); n > 1 {
 				w.r.metrics.failover(&c.attempts[n-2])
@@ -39,9 +43,47 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 type try struct {
 	prov     *provider
 	choice   dialplan.Choice
-	hop      int
+	hop      int // Which of the provider's addresses, as drawn for this call.
+	order    [maxHops]uint8
 	again    bool // By another transport than the attempt before.
 	redirect *redirect
+}
+
+// maxHops bounds the addresses of one provider that one call tries.
+const maxHops = 8
+
+// flow is where a try goes.
+func (t *try) flow() transport.Flow {
+	switch {
+	case t.redirect != nil:
+		return t.redirect.flow
+	case len(t.prov.hops) == 1:
+		return t.prov.hops[0].flow
+	default:
+		return t.prov.hops[t.order[t.hop]].flow
+	}
+}
+
+// further moves on to the provider's next address. It is false when there is none.
+func (t *try) further() bool {
+	if t.prov == nil || t.redirect != nil || t.hop+1 >= min(len(t.prov.hops), maxHops) {
+		return false
+	}
+	t.hop, t.again = t.hop+1, false
+	return true
+}
+
+// drawHops puts the provider's addresses into an order for one call: by priority, and by weight among equals (RFC 2782).
+func (w *worker) drawHops(t *try) {
+	p := t.prov
+	w.drawn = resolve.Order(w.drawn[:0], p.targets, w.rng.Uint64())
+	for i := range min(len(w.drawn), maxHops) {
+		for j := range p.targets {
+			if p.targets[j] == w.drawn[i] {
+				t.order[i] = uint8(min(j, 255))
+			}
+		}
+	}
 }
 
 // nextTry takes the next try out of the plan: first where the last provider redirected us to.
@@ -96,12 +138,7 @@ func (p *provider) skip() skipReason {
 // attemptLocked begins an attempt. It is false when the codec list leaves nothing to offer.
 func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) bool {
 	a := c.addAttempt()
-	a.try = t
-	if t.redirect != nil {
-		a.flow = t.redirect.flow
-	} else {
-		a.flow = t.prov.hops[t.hop].flow
-	}
+	a.try, a.flow = t, t.flow()
 	a.nonce = w.rng.Uint64()
 	if !w.dress(c, a, m, rq) {
 		c.attempts = c.attempts[:len(c.attempts)-1]
@@ -113,6 +150,10 @@ func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) 
 	}
 	w.launchLocked(c, a)
 	a.budgetEnd = w.now + t.prov.budgets.noReply
+	if t.hop > 0 {
+		// The provider's addresses share its budget; a late one still gets half.
+		a.budgetEnd = max(w.now+t.prov.budgets.noReply/2, c.attempts[len(c.attempts)-2].start+t.prov.budgets.noReply)
+	}
 	return true
 }
 

@@ -225,7 +225,9 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 		return
 	}
 	w.candidateLocked(c, code, w.buf)
-	w.advanceLocked(c, nil, nil)
+	if code != 503 || !w.furtherLocked(c, a) {
+		w.advanceLocked(c, nil, nil)
+	}
 }
 
 // retryAfterOf reads Retry-After: seconds, before any comment or parameter (RFC 3261 section 20.33).

@@ -44,16 +44,17 @@ type provider struct {
 
 	index       int32
 	tag         uint64
-	state       *health.State // Lives on across snapshots.
-	uriHead     []byte        // "sip:" and the escaped prefix.
-	uriTail     []byte        // The escaped postfix, "@" and the host.
-	headers     []byte        // The tech headers as header lines.
-	headerNames []string      // Their names in lower case.
-	policy      *sdp.Policy   // Its own list, or nil.
-	codecs      []byte        // That list for the route cookie.
-	hops        []hop         // Where to send, best first.
-	hopsErr     error         // Why hops is empty.
-	pinned      bool          // The transport was named: no other is tried.
+	state       *health.State    // Lives on across snapshots.
+	uriHead     []byte           // "sip:" and the escaped prefix.
+	uriTail     []byte           // The escaped postfix, "@" and the host.
+	headers     []byte           // The tech headers as header lines.
+	headerNames []string         // Their names in lower case.
+	policy      *sdp.Policy      // Its own list, or nil.
+	codecs      []byte           // That list for the route cookie.
+	targets     []resolve.Target // The same as DNS told it, for the draw among equals.
+	hops        []hop            // Where to send, best first.
+	hopsErr     error            // Why hops is empty.
+	pinned      bool             // The transport was named: no other is tried.
 	budgets     budgets
 	next        providers.CodeSet
 	after       bool // The next provider may try after ringing too.
@@ -215,6 +216,7 @@ func (p *provider) locate(env *surroundings, q resolve.Query) {
 			p.hopsErr = fmt.Errorf("no %s socket of ours reaches %s", t.Transport, t.Addr.Addr())
 			continue
 		}
+		p.targets = append(p.targets, t)
 		p.hops = append(p.hops, hop{transport.Flow{Proto: proto, Listener: l, Remote: t.Addr}, t.Name})
 	}
 }

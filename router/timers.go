@@ -57,6 +57,16 @@ func (w *worker) fire(slot uint32) {
 	w.settleLocked(c)
 }
 
+// furtherLocked tries the provider's next address (RFC 3263 section 4.3).
+func (w *worker) furtherLocked(c *call, a *attempt) bool {
+	t := a.try
+	if c.cancelled || !t.further() {
+		return false
+	}
+	m, rq := w.reread(c)
+	return w.attemptLocked(c, t, m, rq)
+}
+
 // smallerLocked tries the same address by UDP after all, when TCP was only chosen for the request's size and does not
 // work there (RFC 3261 section 18.1.1); that is remembered, so that the next call does not lose the time.
 func (w *worker) smallerLocked(c *call, a *attempt) bool {
@@ -222,11 +232,7 @@ func (w *worker) failedLocked(c *call, a *attempt) {
 		return
 	}
 	w.endAttempt(a, causeTransport)
-	if p := a.prov; p != nil && a.redirect == nil && !c.cancelled && a.hop+1 < len(p.hops) {
-		m, rq := w.reread(c)
-		if w.attemptLocked(c, try{prov: p, choice: a.choice, hop: a.hop + 1}, m, rq) {
-			return
-		}
+	if !w.furtherLocked(c, a) {
+		w.withoutLocked(c, a, 500)
 	}
-	w.withoutLocked(c, a, 500)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/resolve"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
 	"github.com/voipbin/dialrouter/sdp"
@@ -30,8 +31,8 @@ type worker struct {
 	due   []uint32
 	rng   *rand.PCG
 
+	drawn    []resolve.Target
 	policies map[string]*sdp.Policy // Per-call codec lists seen before.
-	targets  [cookieMax]byte
 	opened   cookieState
 }
 
