@@ -31,7 +31,7 @@ func TestNoReply(t *testing.T) {
 		t.Error("b got a CANCEL before it gave a provisional reply (RFC 3261 section 9.1)")
 	}
 	sent := b.count(request("INVITE"))
-	time.Sleep(8 * shortT1 * 2)
+	time.Sleep(8 * shortT1)
 	if now := b.count(request("INVITE")); now != sent {
 		t.Errorf("b's INVITE was sent again after it was given up: %d, then %d", sent, now)
 	}

@@ -46,9 +46,10 @@ type node struct {
 // The budgets of tests that do not say otherwise: long enough for a busy machine, short enough to wait for.
 const shortBudgets = "{no_reply: 1s, no_ringing: 2s, answer: 4s, setup: 8s, max_attempts: 5}"
 
-// shortT1 is RFC 3261's T1 for tests that do not say otherwise, a tenth of the real one. T2 and T4 follow in
+// shortT1 is RFC 3261's T1 for tests that do not say otherwise: long enough that an answered message is not repeated
+// even on a busy machine, short enough to see what is repeated. T2 and T4 follow in
 // proportion: 8 and 10 times T1.
-const shortT1 = 50 * time.Millisecond
+const shortT1 = 200 * time.Millisecond
 
 // startRouter runs a router in this process until the test ends.
 func startRouter(t *testing.T, s setup) *node {

@@ -181,7 +181,7 @@ func TestT06_TimerI(t *testing.T) {
 			for range 3 {
 				a.send(t, ackFor(inv, rep))
 			}
-			time.Sleep(6 * shortT1)
+			time.Sleep(4 * shortT1)
 			if after := a.count(anything()); after != before {
 				t.Errorf("the caller got %d messages after its ACK: %s", after-before, a.summary())
 			}
@@ -353,7 +353,7 @@ func TestT13_MatchingWithoutCookie(t *testing.T) {
 			b.expect(t, request("ACK"))
 			time.Sleep(quiet)
 			before := a.count(status(486))
-			time.Sleep(4 * quiet)
+			time.Sleep(4 * shortT1)
 			if after := a.count(status(486)); after != before {
 				t.Errorf("the ACK was not matched: %d more copies of the 486", after-before)
 			}
