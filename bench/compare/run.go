@@ -35,7 +35,7 @@ type Cell struct {
 }
 
 // Run measures all that the options ask for. Progress goes to a writer as it is made. When ctx ends early, the
-// report holds what was measured until then.
+// report holds what was measured until then, and is nil when that is nothing.
 func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("planning the comparison: %w", err)
@@ -68,9 +68,15 @@ func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 				continue
 			}
 			cell, err := r.cell(ctx, s, rate, progress)
-			report.Cells = append(report.Cells, cell)
-			if err != nil {
+			if len(cell.Turns) > 0 {
+				report.Cells = append(report.Cells, cell)
+			}
+			switch {
+			case err == nil:
+			case len(report.Cells) > 0:
 				return report, err
+			default:
+				return nil, err
 			}
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -49,7 +50,11 @@ func runLoad(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	// The generator blocks its thread in ppoll; whatever else Go has to run, its reader of plans, needs another.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	if *serve {
-		return load.Serve(ctx, cfg, *prefixes, stdin, stdout)
+		err := load.Serve(ctx, cfg, *prefixes, stdin, stdout)
+		if errors.Is(err, context.Canceled) { // A signal is how a server ends.
+			return nil
+		}
+		return err
 	}
 	plan.Calls = max(1, int(float64(plan.Rate)*seconds.Seconds()))
 	group, err := plan.Scenario.Group()

@@ -98,6 +98,7 @@ func works(t *testing.T, r *compare.Report, proxy string, scenarios int) {
 }
 
 func TestFloor(t *testing.T) {
+	t.Parallel() // In namespaces of its own.
 	proxies, count := "floor-go,floor-c", 2
 	if _, err := floor.BuildC(t.Context(), t.TempDir()); errors.Is(err, floor.ErrNoCompiler) {
 		proxies, count = "floor-go", 1
@@ -110,6 +111,7 @@ func TestFloor(t *testing.T) {
 }
 
 func TestKamailioDoesTheWork(t *testing.T) {
+	t.Parallel() // In namespaces of its own.
 	if _, err := kamailio.Version(t.Context()); errors.Is(err, kamailio.ErrMissing) {
 		t.Skip(err)
 	}
@@ -118,6 +120,7 @@ func TestKamailioDoesTheWork(t *testing.T) {
 }
 
 func TestDialrouterDoesTheWork(t *testing.T) {
+	t.Parallel() // In namespaces of its own.
 	binary := filepath.Join(t.TempDir(), "dialrouter")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/voipbin/dialrouter/cmd/dialrouter").CombinedOutput(); err != nil {
 		t.Fatalf("building dialrouter: %v\n%s", err, out)
