@@ -206,7 +206,7 @@ func TestStreamSlow(t *testing.T) {
 	for i := 0; ; i++ {
 		select {
 		case d := <-closed:
-			if d < timeout*9/10 || d > timeout*5 {
+			if d < timeout*9/10 || d > patience/2 {
 				t.Errorf("closed after %v", d)
 			}
 			if n := r.dropped(DropStreamTimeout); n != 1 {
@@ -255,7 +255,7 @@ func TestStreamIdle(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("read: %v", err)
 	}
-	if d := time.Since(quiet); d < timeout*8/10 || d > timeout*5 {
+	if d := time.Since(quiet); d < timeout*8/10 || d > patience/2 {
 		t.Errorf("closed after %v", d)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,7 +135,11 @@ func TestCloseInFlight(t *testing.T) {
 		r := newRig()
 		r.quiet = true
 		dead := Flow{Proto: TCP, Remote: closedPort(t, TCP)}
+		var closed atomic.Bool
 		r.onReceive = func(s *Sender, from Flow, data []byte) {
+			if closed.Load() {
+				t.Error("a handler was called after Close")
+			}
 			s.Send(from, data)
 			s.Send(dead, data)
 		}
@@ -181,6 +186,7 @@ func TestCloseInFlight(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
+		closed.Store(true)
 		if d := time.Since(begin); d > patience {
 			t.Errorf("closing took %v", d)
 		}

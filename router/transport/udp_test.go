@@ -249,6 +249,63 @@ func testUDPClosedPort(t *testing.T, addr netip.Addr, inHandler bool) {
 	r.noFailure(t)
 }
 
+// TestUDPPendingError flushes after each datagram, so that the error of one is
+// waiting when the next is sent. That one must leave all the same, and the
+// error must not be held against it.
+func TestUDPPendingError(t *testing.T) {
+	const each = 100
+	peer := udpPeer(t)
+	closed := Flow{Proto: UDP, Remote: closedPort(t, UDP)}
+	r := newRig()
+	r.onReceive = func(s *Sender, _ Flow, _ []byte) {
+		for range each {
+			s.Send(closed, []byte("closed"))
+			s.Flush(0)
+			s.Send(Flow{Proto: UDP, Remote: addrOf(peer.LocalAddr())}, []byte("open"))
+			s.Flush(0)
+		}
+	}
+	r.start(t, Config{Listeners: []Listener{loopback(UDP)}, Workers: 1})
+	if _, err := peer.WriteToUDPAddrPort([]byte("go"), r.addr(0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := peer.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	for range each {
+		read(t, peer, "open")
+		if f := r.nextFailure(t); f.to != closed || f.data != "closed" || !errors.Is(f.err, syscall.ECONNREFUSED) {
+			t.Errorf("failed: %q to %v: %v", f.data, f.to, f.err)
+		}
+	}
+	r.noFailure(t)
+}
+
+// TestUDPBacklog: more than one batch waits when the worker begins, and no
+// further datagram comes to wake it.
+func TestUDPBacklog(t *testing.T) {
+	const waiting = 3*batchSize + 1
+	r := newRig()
+	tr, err := Listen(Config{
+		Listeners: []Listener{loopback(UDP)}, Workers: 1,
+		NewHandler: func(s *Sender) Handler { return &script{sender: s, rig: r} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	c := udpPeer(t)
+	for range waiting {
+		if _, err := c.WriteToUDPAddrPort([]byte("m"), tr.Listeners()[0].Addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.Start()
+	for range waiting {
+		r.next(t)
+	}
+}
+
 // TestUDPFailedSoon measures what a caller waits for when the provider's port
 // is closed.
 func TestUDPFailedSoon(t *testing.T) {
