@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// checkDelay checks that something came when a budget ended: not before, and not long after.
+// checkDelay checks that something came when a budget ended: not before, and not long after. It counts from before the
+// message was sent that began the budget, so that a busy machine cannot make it look early.
 func checkDelay(t *testing.T, what string, from, to time.Time, want time.Duration) {
 	t.Helper()
-	const early, late = 30 * time.Millisecond, 700 * time.Millisecond
+	const early, late = 20 * time.Millisecond, 900 * time.Millisecond
 	if got := to.Sub(from); got < want-early || got > want+late {
 		t.Errorf("%s came after %v, want %v", what, got, want)
 	}
@@ -21,19 +22,20 @@ func TestNoReply(t *testing.T) {
 	b, c := newPeer(t), newPeer(t)
 	n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 600ms, no_ringing: 5s, answer: 5s, setup: 10s}"})
 	a := n.caller(t)
+	sent := time.Now()
 	a.send(t, a.invite("+15551234567"))
-	first := b.expect(t, request("INVITE"))
+	b.expect(t, request("INVITE"))
 	second := c.expect(t, request("INVITE"))
-	checkDelay(t, "c's INVITE", first.at, second.at, 600*time.Millisecond)
+	checkDelay(t, "c's INVITE", sent, second.at, 600*time.Millisecond)
 	c.answer(t, second, 486)
 	a.expect(t, status(486))
 	if b.count(request("CANCEL")) > 0 {
 		t.Error("b got a CANCEL before it gave a provisional reply (RFC 3261 section 9.1)")
 	}
-	sent := b.count(request("INVITE"))
+	copies := b.count(request("INVITE"))
 	time.Sleep(8 * shortT1)
-	if now := b.count(request("INVITE")); now != sent {
-		t.Errorf("b's INVITE was sent again after it was given up: %d, then %d", sent, now)
+	if now := b.count(request("INVITE")); now != copies {
+		t.Errorf("b's INVITE was sent again after it was given up: %d, then %d", copies, now)
 	}
 	n.expectMetric(t, 1, "dialrouter_failovers_total", "provider", "b")
 }
@@ -44,11 +46,12 @@ func TestNoRinging(t *testing.T) {
 	b, c := newPeer(t), newPeer(t)
 	n := startRouter(t, setup{providers: trunks(b, c), budgets: "{no_reply: 400ms, no_ringing: 800ms, answer: 5s, setup: 10s}"})
 	a := n.caller(t)
+	sent := time.Now()
 	a.send(t, a.invite("+15551234567"))
 	first := b.expect(t, request("INVITE"))
 	b.answer(t, first, 100)
 	cancel := b.expect(t, request("CANCEL"))
-	checkDelay(t, "b's CANCEL", first.at, cancel.at, 800*time.Millisecond)
+	checkDelay(t, "b's CANCEL", sent, cancel.at, 800*time.Millisecond)
 	second := c.expect(t, request("INVITE"))
 	if second.at.Before(cancel.at.Add(-20 * time.Millisecond)) {
 		t.Error("c was tried before b was cancelled")
@@ -78,10 +81,11 @@ func TestAnswerBudget(t *testing.T) {
 			a := n.caller(t)
 			a.send(t, a.invite("+15551234567"))
 			first := b.expect(t, request("INVITE"))
+			rang := time.Now()
 			b.answer(t, first, 180)
-			ringing := a.expect(t, status(180))
+			a.expect(t, status(180))
 			cancel := b.expect(t, request("CANCEL"))
-			checkDelay(t, "b's CANCEL", ringing.at, cancel.at, 900*time.Millisecond)
+			checkDelay(t, "b's CANCEL", rang, cancel.at, 900*time.Millisecond)
 			b.answer(t, cancel, 200)
 			b.answer(t, first, 487)
 			a.expect(t, status(408))
@@ -117,11 +121,12 @@ func TestSetupBudgetWhileRinging(t *testing.T) {
 	b := newPeer(t)
 	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 500ms, no_ringing: 5s, answer: 5s, setup: 800ms}"})
 	a := n.caller(t)
+	sent := time.Now()
 	a.send(t, a.invite("+15551234567"))
 	got := b.expect(t, request("INVITE"))
 	b.answer(t, got, 180)
 	cancel := b.expect(t, request("CANCEL"))
-	checkDelay(t, "CANCEL", got.at, cancel.at, 800*time.Millisecond)
+	checkDelay(t, "CANCEL", sent, cancel.at, 800*time.Millisecond)
 	b.answer(t, cancel, 200)
 	b.answer(t, got, 487)
 	a.expect(t, status(408))
@@ -163,9 +168,10 @@ func TestProviderBudgets(t *testing.T) {
 	for _, test := range []struct {
 		name, own string
 		say       int // What b says, 0 for nothing.
+		after     time.Duration
 	}{
-		{"no_reply", "budgets: {no_reply: 400ms}", 0},
-		{"no_ringing", "budgets: {no_ringing: 500ms}", 100},
+		{"no_reply", "budgets: {no_reply: 400ms}", 0, 400 * time.Millisecond},
+		{"no_ringing", "budgets: {no_ringing: 500ms}", 100, 500 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,15 +181,14 @@ func TestProviderBudgets(t *testing.T) {
 				budgets:   "{no_reply: 20s, no_ringing: 20s, answer: 20s, setup: 30s}",
 			})
 			a := n.caller(t)
+			sent := time.Now()
 			a.send(t, a.invite("+15551234567"))
 			first := b.expect(t, request("INVITE"))
 			if test.say != 0 {
 				b.answer(t, first, test.say)
 			}
-			second := c.expectWithin(t, request("INVITE"), 2*time.Second)
-			if got := second.at.Sub(first.at); got < 350*time.Millisecond {
-				t.Errorf("c was tried after %v", got)
-			}
+			second := c.expect(t, request("INVITE"))
+			checkDelay(t, "c's INVITE", sent, second.at, test.after)
 		})
 	}
 	t.Run("answer", func(t *testing.T) {
@@ -229,11 +234,12 @@ func TestC10_AnswerBudgetIsTimerC(t *testing.T) {
 	a := n.caller(t)
 	a.send(t, a.invite("+15551234567"))
 	got := b.expect(t, request("INVITE"))
+	var last time.Time
 	for i := range 4 { // 1.2 s, more than the budget; each one restarts it.
+		last = time.Now()
 		b.answer(t, got, 180+3*(i%2))
-		b.expectNone(t, request("CANCEL"), 400*time.Millisecond)
+		b.expectNone(t, request("CANCEL"), 300*time.Millisecond)
 	}
-	last := time.Now().Add(-400 * time.Millisecond)
 	cancel := b.expect(t, request("CANCEL"))
 	checkDelay(t, "CANCEL", last, cancel.at, 700*time.Millisecond)
 	b.answer(t, cancel, 200)
@@ -247,6 +253,7 @@ func TestC10_SetupBudgetBoundsTimerC(t *testing.T) {
 	b := newPeer(t)
 	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 500ms, no_ringing: 700ms, answer: 700ms, setup: 1500ms}"})
 	a := n.caller(t)
+	sent := time.Now()
 	a.send(t, a.invite("+15551234567"))
 	got := b.expect(t, request("INVITE"))
 	var cancel *msg
@@ -259,7 +266,7 @@ func TestC10_SetupBudgetBoundsTimerC(t *testing.T) {
 	if cancel == nil {
 		t.Fatal("the call was never cancelled")
 	}
-	checkDelay(t, "CANCEL", got.at, cancel.at, 1500*time.Millisecond)
+	checkDelay(t, "CANCEL", sent, cancel.at, 1500*time.Millisecond)
 }
 
 // TestS04_LateAnswerOfALostBranch checks that a 2xx of a provider that was left, when another one has won, is ACKed and

@@ -105,8 +105,9 @@ func TestBurst(t *testing.T) {
 		sent[inv.get("Call-ID")] = inv
 		a.send(t, inv)
 	}
+	fresh := request("INVITE").and("and no copy", newBranches())
 	for range calls {
-		got := b.expect(t, request("INVITE"))
+		got := b.expect(t, fresh)
 		inv := sent[got.get("Call-ID")]
 		if inv == nil {
 			t.Fatalf("b got %s twice, or one that nobody sent", got.get("Call-ID"))

@@ -25,7 +25,7 @@ type setup struct {
 	providers string   // providers.yaml.
 	listen    []string // URLs; nil: UDP and TCP on an address of its own.
 	sip       []string // More lines for the section sip.
-	budgets   string   // The section budgets, in braces; "": short ones.
+	budgets   string   // The section budgets, in braces; "": long ones.
 	failover  string   // The section failover, in braces; "": the default.
 	health    string   // The section health, in braces; "": no probes.
 	more      []string // More top-level lines.
@@ -43,8 +43,8 @@ type node struct {
 	log      *logBuffer
 }
 
-// The budgets of tests that do not say otherwise: long enough for a busy machine, short enough to wait for.
-const shortBudgets = "{no_reply: 1s, no_ringing: 2s, answer: 4s, setup: 8s, max_attempts: 5}"
+// The budgets of tests that do not say otherwise: nothing runs out on a busy machine.
+const longBudgets = "{no_reply: 6s, no_ringing: 8s, answer: 10s, setup: 20s, max_attempts: 5}"
 
 // shortT1 is RFC 3261's T1 for tests that do not say otherwise: long enough that an answered message is not repeated
 // even on a busy machine, short enough to see what is repeated. T2 and T4 follow in
@@ -142,7 +142,7 @@ func (s *setup) yaml() string {
 	}
 	budgets := s.budgets
 	if budgets == "" {
-		budgets = shortBudgets
+		budgets = longBudgets
 	}
 	fmt.Fprintf(&b, "budgets: %s\n", budgets)
 	if s.failover != "" {

@@ -12,18 +12,21 @@ import (
 // calm makes budgets that stay out of the way of the RFC's timers.
 const calm = "{no_reply: 30s, no_ringing: 30s, answer: 30s, setup: 60s}"
 
-// checkIntervals checks that copies of a message were sent at growing intervals.
-func checkIntervals(t *testing.T, copies []*msg, want ...time.Duration) {
+// checkIntervals checks that copies of a message were sent at growing intervals. It counts from before the message was
+// caused: a busy machine may show us a copy late, never early.
+func checkIntervals(t *testing.T, from time.Time, copies []*msg, want ...time.Duration) {
 	t.Helper()
 	if len(copies) <= len(want) {
 		t.Fatalf("got %d copies, want more than %d", len(copies), len(want))
 	}
+	var due time.Duration
 	for i, w := range want {
+		due += w
 		if copies[i].raw != copies[i+1].raw {
 			t.Errorf("copy %d is not the same:\n%s\n%s", i+1, copies[i].raw, copies[i+1].raw)
 		}
-		if got := copies[i+1].at.Sub(copies[i].at); got < w*6/10 || got > w+w/2+80*time.Millisecond {
-			t.Errorf("copy %d came after %v, want %v", i+1, got, w)
+		if got := copies[i+1].at.Sub(from); got < due-20*time.Millisecond || got > due+due/3+400*time.Millisecond {
+			t.Errorf("copy %d came after %v, want %v", i+1, got, due)
 		}
 	}
 }
@@ -34,17 +37,18 @@ func TestT01_TimerA(t *testing.T) {
 	b := newPeer(t)
 	n := startRouter(t, setup{providers: trunks(b), budgets: calm, t1: t1})
 	a := n.caller(t)
+	sent := time.Now()
 	a.send(t, a.invite("+15551234567"))
 	invite := request("INVITE")
 	b.until(t, "five INVITEs", soon, func() bool { return b.count(invite) >= 5 })
 	copies := b.received(invite)
-	checkIntervals(t, copies, t1, 2*t1, 4*t1, 8*t1)
+	checkIntervals(t, sent, copies, t1, 2*t1, 4*t1, 8*t1)
 	b.answer(t, copies[0], 100)
 	time.Sleep(quiet)
-	sent := b.count(invite)
+	before := b.count(invite)
 	time.Sleep(17 * t1)
-	if now := b.count(invite); now != sent {
-		t.Errorf("the INVITE came %d times more after a 100", now-sent)
+	if now := b.count(invite); now != before {
+		t.Errorf("the INVITE came %d times more after a 100", now-before)
 	}
 }
 
@@ -64,10 +68,11 @@ func TestT02_TimerBIsTheCeiling(t *testing.T) {
 	b, c := newPeer(t), newPeer(t)
 	n := startRouter(t, setup{providers: trunks(b, c), budgets: calm, t1: t1})
 	a := n.caller(t)
+	sent := time.Now()
 	a.send(t, a.invite("+15551234567"))
-	first := b.expect(t, request("INVITE"))
+	b.expect(t, request("INVITE"))
 	second := c.expect(t, request("INVITE"))
-	checkDelay(t, "c's INVITE", first.at, second.at, 64*t1)
+	checkDelay(t, "c's INVITE", sent, second.at, 64*t1)
 }
 
 func TestT03_HopAck(t *testing.T) {
@@ -153,11 +158,13 @@ func TestT06_TimersGAndH(t *testing.T) {
 	n := startRouter(t, setup{providers: trunks(b), t1: t1})
 	a := n.caller(t)
 	a.send(t, a.invite("+15551234567"))
-	b.answer(t, b.expect(t, request("INVITE")), 486)
+	got := b.expect(t, request("INVITE"))
+	refused := time.Now()
+	b.answer(t, got, 486)
 	first := a.expect(t, status(486))
 	time.Sleep(time.Until(first.at.Add(64*t1 + quiet)))
 	copies := a.received(status(486))
-	checkIntervals(t, copies, t1, 2*t1, 4*t1, 8*t1, 8*t1, 8*t1)
+	checkIntervals(t, refused, copies, t1, 2*t1, 4*t1, 8*t1, 8*t1, 8*t1)
 	a.expectNone(t, status(486).and("beyond Timer H", func(m *msg) bool { return m.at.After(first.at.Add(64*t1 + quiet)) }), 10*t1)
 }
 
@@ -223,14 +230,12 @@ func TestT08_TimersEAndF(t *testing.T) {
 	n := startRouter(t, setup{providers: trunks(b), t1: t1})
 	a := n.caller(t)
 	call := establish(t, a, b, a.invite("+15551234567"))
+	sent := time.Now()
 	call.a.send(t, call.a.request("BYE"))
 	first := b.expect(t, request("BYE"))
 	time.Sleep(time.Until(first.at.Add(64*t1 + quiet)))
 	copies := b.received(request("BYE"))
-	checkIntervals(t, copies, t1, 2*t1, 4*t1, 8*t1, 8*t1, 8*t1)
-	if last := copies[len(copies)-1].at.Sub(first.at); last > 64*t1+80*time.Millisecond {
-		t.Errorf("the last copy came after %v, beyond Timer F", last)
-	}
+	checkIntervals(t, sent, copies, t1, 2*t1, 4*t1, 8*t1, 8*t1, 8*t1)
 	b.expectNone(t, request("BYE").and("beyond Timer F", func(m *msg) bool { return m.at.After(first.at.Add(64*t1 + quiet)) }), 10*t1)
 }
 
