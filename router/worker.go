@@ -16,7 +16,7 @@ import (
 // one of its own, so its scratch memory needs no lock. What it holds is good for one message only.
 type worker struct {
 	r   *Router
-	out *transport.Sender
+	out outbox
 	id  int
 	now int64 // Of the batch; nanoseconds of the monotonic clock.
 
@@ -36,7 +36,13 @@ type worker struct {
 	opened   cookieState
 }
 
-func newWorker(r *Router, out *transport.Sender) *worker {
+// outbox is where a worker's messages leave: a transport.Sender.
+type outbox interface {
+	Send(to transport.Flow, data []byte)
+	Flush(now int64)
+}
+
+func newWorker(r *Router, out outbox) *worker {
 	return &worker{
 		r:        r,
 		out:      out,

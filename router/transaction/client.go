@@ -8,6 +8,7 @@ type Client struct {
 	state    State
 	invite   bool
 	reliable bool
+	quiet    bool
 }
 
 // Start begins the transaction of a request that was just sent.
@@ -35,8 +36,11 @@ func (c *Client) Response(t *Timing, now int64, code int) Action {
 	switch {
 	case c.Pending() && code < 200:
 		if c.invite {
-			// Timer C, the owner's, takes over from Timer B.
-			c.resendAt, c.endAt = 0, 0
+			// Timer C, the owner's, takes over from Timer B; but who gave up waiting is not drawn back in.
+			c.resendAt = 0
+			if !c.quiet {
+				c.endAt = 0
+			}
 		} else if c.state == Trying && c.resendAt != 0 {
 			c.interval = int64(t.T2)
 			c.resendAt = now + c.interval
@@ -70,7 +74,7 @@ func (c *Client) Response(t *Timing, now int64, code int) Action {
 // time: the owner gave this branch up, and stays here only to clean up what may still come.
 func (c *Client) Quiet(at int64) {
 	if c.Pending() {
-		c.resendAt, c.endAt = 0, at
+		c.quiet, c.resendAt, c.endAt = true, 0, at
 	}
 }
 
