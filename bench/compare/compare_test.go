@@ -46,6 +46,7 @@ func TestJudge(t *testing.T) {
 		"proxy sent INVITE again": {func(t *Turn) { t.Load.AgainINVITE = 1 }, "1 retransmissions"},
 		"proxy sent BYE again":    {func(t *Turn) { t.Load.AgainBYE = 1 }, "1 retransmissions"},
 		"bad message":             {func(t *Turn) { t.Load.Bad, t.Load.Faults = 3, map[string]int{"codecs": 3, "via": 1} }, "3 messages failed a check (codecs 3, via 1)"},
+		"needless failover":       {func(t *Turn) { t.Load.Failovers = 2 }, "2 calls went to the second provider for no reason"},
 		"a few late":              {func(t *Turn) { t.Load.Late = 5 }, ""},
 		"many late":               {func(t *Turn) { t.Load.Late = 6 }, "the generator was late for 6 calls"},
 		"drops":                   {func(t *Turn) { t.Drops = 1 }, "the kernel dropped 1 datagrams"},

@@ -28,6 +28,7 @@ func judge(t *Turn, keepNoisy bool) []string {
 	add(l.Failed > 0, "%d calls failed", l.Failed)
 	add(l.Bad > 0 || len(l.Faults) > 0, "%d messages failed a check (%s)", l.Bad, names(l.Faults))
 	add(l.Retransmits() > 0, "%d retransmissions", l.Retransmits())
+	add(l.Failovers > 0, "%d calls went to the second provider for no reason", l.Failovers)
 	add(float64(l.Late) > maxLate*float64(l.Calls), "the generator was late for %d calls", l.Late)
 	add(t.Drops > 0, "the kernel dropped %d datagrams", t.Drops)
 	add(l.SendErrors > 0, "the generator could not send %d datagrams", l.SendErrors)

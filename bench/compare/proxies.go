@@ -95,14 +95,15 @@ func WriteDialrouter(dir string, listen netip.AddrPort, hosts table.Hosts, t *ta
 	if err := t.WriteProviders(dir, hosts); err != nil {
 		return "", err
 	}
-	// Budgets as in kamailio.cfg: 1.5 s for the first reply, two minutes of ringing. Port 0: nobody asks for metrics.
+	// Budgets as in kamailio.cfg: 1.5 s for the first reply, two minutes of ringing, the two providers of the longest
+	// prefix. Port 0: nobody asks for metrics.
 	text := fmt.Sprintf(`sip:
   listen: [udp://%s]
   allow: [127.0.0.0/8]
   max_calls: 500000
 catalog:
   file: providers.yaml
-budgets: {no_reply: 1.5s, no_ringing: 120s, answer: 120s, setup: 180s}
+budgets: {no_reply: 1.5s, no_ringing: 120s, answer: 120s, setup: 180s, max_attempts: 2}
 failover: {next: [408, 5xx]}
 health: {interval: 0s}
 admin:

@@ -46,15 +46,16 @@ type leg struct {
 	tries   uint8
 
 	reply    []byte // The final reply, until its ACK.
+	from     *mmsg.Socket
 	to       mmsg.Addr
 	due      int64
 	deadline int64
 }
 
-// The legs of a call. A silent provider needs none.
+// The legs of a call: the provider of the first choice, and of the second. A silent one needs no leg.
 const (
-	legAnswers = iota
-	legBusy
+	legFirst = iota
+	legSecond
 )
 
 // A token in the wheel is the number of a call and whose turn it is.

@@ -82,13 +82,14 @@ func checkInvite(m *message, want string, body []byte) faults {
 	return s
 }
 
-// checkInDialog says what is wrong with an ACK or BYE that the answering provider got.
-func checkInDialog(m *message, contact []byte) faults {
+// checkInDialog says what is wrong with an ACK or BYE that the answering provider got: one that the caller sent, or
+// the proxy's own.
+func checkInDialog(m *message, contact []byte, own bool) faults {
 	var s faults
 	s.addIf(!bytes.Equal(m.uri, contact), faultTarget)
 	s.addIf(m.leftRoutes != 0, faultLeftRoute)
-	s.addIf(m.maxForwards != 69, faultMaxForwards)
-	s.addIf(m.vias < 2, faultVia)
+	s.addIf(!own && m.maxForwards != 69, faultMaxForwards)
+	s.addIf(!own && m.vias < 2, faultVia)
 	return s
 }
 

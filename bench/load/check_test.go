@@ -81,13 +81,15 @@ func TestDialogChecks(t *testing.T) {
 		"Call-ID: 00000001-00000002@h\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
 	tests := map[string]struct {
 		old, new string
+		own      bool
 		want     faults
 	}{
-		"nothing wrong": {"", "", 0},
-		"other target":  {"ACK sip:127.0.0.2:5060;transport=udp", "ACK sip:127.0.0.1", 1 << faultTarget},
-		"Route left":    {"Max-Forwards", "Route: <sip:127.0.0.1;lr>\r\nMax-Forwards", 1 << faultLeftRoute},
-		"hop kept":      {"Max-Forwards: 69", "Max-Forwards: 70", 1 << faultMaxForwards},
-		"no Via":        {"Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKy\r\n", "", 1 << faultVia},
+		"nothing wrong": {"", "", false, 0},
+		"other target":  {"ACK sip:127.0.0.2:5060;transport=udp", "ACK sip:127.0.0.1", false, 1 << faultTarget},
+		"Route left":    {"Max-Forwards", "Route: <sip:127.0.0.1;lr>\r\nMax-Forwards", false, 1 << faultLeftRoute},
+		"hop kept":      {"Max-Forwards: 69", "Max-Forwards: 70", false, 1 << faultMaxForwards},
+		"no Via":        {"Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKy\r\n", "", false, 1 << faultVia},
+		"proxy's own":   {"Via: SIP/2.0/UDP 127.0.0.5;branch=z9hG4bKx\r\nMax-Forwards: 69", "Max-Forwards: 70", true, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +97,7 @@ func TestDialogChecks(t *testing.T) {
 			if !m.scan([]byte(strings.Replace(ack, test.old, test.new, 1))) {
 				t.Fatal("not read")
 			}
-			if got := checkInDialog(&m, []byte("sip:127.0.0.2:5060;transport=udp")); got != test.want {
+			if got := checkInDialog(&m, []byte("sip:127.0.0.2:5060;transport=udp"), test.own); got != test.want {
 				t.Errorf("got faults %b, want %b", got, test.want)
 			}
 		})

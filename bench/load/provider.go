@@ -11,10 +11,27 @@ import (
 
 func (e *Engine) number(id uint32) *table.Number { return &e.numbers[int(id)%len(e.numbers)] }
 
-// check counts what is wrong with an INVITE.
-func (e *Engine) check(m *message, want string) {
+// choice tells which leg an INVITE to the answering provider belongs to. In scenarios A and R both choices are
+// there; the second is for calls that a proxy has taken from the first.
+func (e *Engine) choice(m *message) int {
+	switch {
+	case e.plan.Scenario == B || e.plan.Scenario == C:
+		return legSecond
+	case isUser(m.uri, e.number(m.id).Second):
+		return legSecond
+	default:
+		return legFirst
+	}
+}
+
+// check counts what is wrong with an INVITE to a provider of the first or second choice.
+func (e *Engine) check(m *message, which int) {
 	if e.cfg.NoChecks {
 		return
+	}
+	want := e.number(m.id).First
+	if which == legSecond {
+		want = e.number(m.id).Second
 	}
 	if bad := checkInvite(m, want, e.provider.filter); bad != 0 {
 		e.count.found(bad)
@@ -23,14 +40,14 @@ func (e *Engine) check(m *message, want string) {
 
 // answer is the provider that answers.
 func (e *Engine) answer(m *message, from mmsg.Addr, stamp int64) {
-	l := &e.calls[m.id].legs[legAnswers]
 	if !m.request {
 		e.count.stray++
 		return
 	}
+	l := &e.calls[m.id].legs[taggedLeg(m.to)]
 	switch string(m.method) {
 	case "INVITE":
-		e.ring(l, m, from, stamp)
+		e.ring(m, from, stamp)
 	case "ACK":
 		e.acked(l)
 		e.inDialog(m)
@@ -48,31 +65,33 @@ func (e *Engine) answer(m *message, from mmsg.Addr, stamp int64) {
 	}
 }
 
+// inDialog checks an ACK or BYE. A proxy may send its own, to end a branch that was answered when another had won.
 func (e *Engine) inDialog(m *message) {
 	if e.cfg.NoChecks {
 		return
 	}
-	if bad := checkInDialog(m, e.provider.contact); bad != 0 {
+	own := m.vias == 1 && !bytes.Contains(m.via[0], e.provider.caller)
+	if own {
+		e.count.own++
+	}
+	if bad := checkInDialog(m, e.provider.contact, own); bad != 0 {
 		e.count.found(bad)
 	}
 }
 
 // ring replies 100 and 180 to an INVITE, and 200 at once or when it has rung.
-func (e *Engine) ring(l *leg, m *message, from mmsg.Addr, stamp int64) {
-	n := e.number(m.id)
-	want := n.First
-	if e.plan.Scenario == B || e.plan.Scenario == C {
-		want = n.Second
-	}
-	e.check(m, want)
+func (e *Engine) ring(m *message, from mmsg.Addr, stamp int64) {
+	which := e.choice(m)
+	l := &e.calls[m.id].legs[which]
+	e.check(m, which)
 	first := e.arrived(l, stamp)
 	e.trying(e.answers, m, from)
-	b := appendHead(e.answers.Slot(), "SIP/2.0 180 Ringing\r\n", m, true, "uas")
+	b := appendHead(e.answers.Slot(), "SIP/2.0 180 Ringing\r\n", m, true, answerTags[which])
 	e.answers.Queue(append(b, e.provider.ringing...), from, &l.rang)
 	switch {
 	case first:
-		b = appendHead(e.buffers.get(), "SIP/2.0 200 OK\r\n", m, true, "uas")
-		e.final(legAnswers, m.id, append(b, e.provider.answer...), from, int64(e.plan.Ring))
+		b = appendHead(e.buffers.get(), "SIP/2.0 200 OK\r\n", m, true, answerTags[which])
+		e.final(e.answers, which, m.id, append(b, e.provider.answer...), from, int64(e.plan.Ring))
 	case l.sent && l.reply != nil:
 		e.answers.Queue(append(e.answers.Slot(), l.reply...), l.to, nil)
 	}
@@ -80,15 +99,15 @@ func (e *Engine) ring(l *leg, m *message, from mmsg.Addr, stamp int64) {
 
 // reject is the busy provider: 100, 503.
 func (e *Engine) reject(m *message, from mmsg.Addr, stamp int64) {
-	l := &e.calls[m.id].legs[legBusy]
+	l := &e.calls[m.id].legs[legFirst]
 	switch {
 	case m.request && string(m.method) == "INVITE":
-		e.check(m, e.number(m.id).First)
+		e.check(m, legFirst)
 		first := e.arrived(l, stamp)
 		e.trying(e.busy, m, from)
 		if first {
 			b := appendHead(e.buffers.get(), "SIP/2.0 503 Service Unavailable\r\n", m, false, "bsy")
-			e.final(legBusy, m.id, append(b, busyTail...), from, 0)
+			e.final(e.busy, legFirst, m.id, append(b, busyTail...), from, 0)
 		} else if l.reply != nil {
 			e.busy.Queue(append(e.busy.Slot(), l.reply...), l.to, nil)
 		}
@@ -102,7 +121,7 @@ func (e *Engine) reject(m *message, from mmsg.Addr, stamp int64) {
 // ignore is the silent provider. Retransmissions to it are the proxy's duty and count as no duplicates.
 func (e *Engine) ignore(m *message) {
 	if m.request && string(m.method) == "INVITE" {
-		e.check(m, e.number(m.id).First)
+		e.check(m, legFirst)
 	}
 }
 
@@ -122,23 +141,19 @@ func (e *Engine) trying(s *mmsg.Socket, m *message, from mmsg.Addr) {
 }
 
 // final sends the final reply after a time, and again until its ACK is there (RFC 3261 sections 13.3.1.4, 17.2.1).
-func (e *Engine) final(which int, id uint32, reply []byte, to mmsg.Addr, after int64) {
+func (e *Engine) final(s *mmsg.Socket, which int, id uint32, reply []byte, to mmsg.Addr, after int64) {
 	l := &e.calls[id].legs[which]
-	l.reply, l.to, l.tries = reply, to, 0
+	l.reply, l.from, l.to, l.tries = reply, s, to, 0
 	l.due = e.now + after
 	l.deadline = l.due + giveUp*e.t1
 	if after == 0 {
-		e.sendFinal(l, which)
+		e.sendFinal(l)
 	}
 	e.wheel.add(token(id, 1+which), l.due)
 }
 
-func (e *Engine) sendFinal(l *leg, which int) {
-	s := e.answers
-	if which == legBusy {
-		s = e.busy
-	}
-	s.Queue(append(s.Slot(), l.reply...), l.to, nil)
+func (e *Engine) sendFinal(l *leg) {
+	l.from.Queue(append(l.from.Slot(), l.reply...), l.to, nil)
 	if !l.sent {
 		l.sent = true
 		e.count.finals++
@@ -176,9 +191,20 @@ func (e *Engine) legDue(id uint32, which int) {
 		return
 	}
 	if e.now >= l.due {
-		e.sendFinal(l, which)
+		e.sendFinal(l)
 	}
 	e.wheel.add(token(id, 1+which), l.due)
+}
+
+// answerTags are what the To tags of the answering provider begin with, by leg: its Contact is the same for both.
+var answerTags = [...]string{legFirst: "uas", legSecond: "alt"} //nolint:gochecknoglobals // A table; nobody writes to it.
+
+// taggedLeg returns the leg that the To of a request in a dialog names.
+func taggedLeg(to []byte) int {
+	if bytes.Contains(to, []byte(";tag=alt")) {
+		return legSecond
+	}
+	return legFirst
 }
 
 // appendHead appends the start line and the headers that a reply copies (RFC 3261 section 8.2.6.2); a tag goes to

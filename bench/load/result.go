@@ -16,7 +16,7 @@ type counters struct {
 	providerRetransmits                 int
 	againINVITE, againBYE               int
 	finals, acked                       int
-	unanswered, stray                   int
+	unanswered, stray, own              int
 	sendErrors                          uint64
 	faults                              [faultCount]int
 	bad                                 int
@@ -50,8 +50,10 @@ type Result struct {
 	Overtaken   int            `json:"overtaken"`  // Calls whose 200 came before their 180.
 	Unanswered  int            `json:"unanswered"` // Datagrams to the silent provider.
 	MissingACKs int            `json:"missing_acks"`
-	Stray       int            `json:"stray"` // Datagrams that belong to no call.
-	Bad         int            `json:"bad"`   // Messages that failed a check.
+	Failovers   int            `json:"failovers"` // Calls of scenarios A and R that reached their second provider.
+	Own         int            `json:"own"`       // ACKs and BYEs of the proxy itself, for branches that another had beaten.
+	Stray       int            `json:"stray"`     // Datagrams that belong to no call.
+	Bad         int            `json:"bad"`       // Messages that failed a check.
 	Faults      map[string]int `json:"faults,omitempty"`
 
 	SendErrors  uint64  `json:"send_errors"`
@@ -77,7 +79,7 @@ func (e *Engine) result(offered int64) Result {
 		Plan: e.plan, OK: c.ok, Failed: c.ended - c.ok,
 		CallerRetransmits: c.callerRetransmits, ProviderRetransmits: c.providerRetransmits,
 		AgainINVITE: c.againINVITE, AgainBYE: c.againBYE, AgainRinging: c.ringingAgain, AgainAnswer: c.answeredAgain,
-		Trying: c.trying, Unanswered: c.unanswered, MissingACKs: c.finals - c.acked, Stray: c.stray, Bad: c.bad,
+		Trying: c.trying, Unanswered: c.unanswered, MissingACKs: c.finals - c.acked, Stray: c.stray, Bad: c.bad, Own: c.own,
 		SendErrors: c.sendErrors, Late: c.late, Seconds: seconds, RateOffered: float64(c.started) / seconds,
 	}
 	for f := range faultCount {
@@ -88,9 +90,16 @@ func (e *Engine) result(offered int64) Result {
 			r.Faults[f.String()] = n
 		}
 	}
+	expected := legFirst
+	if e.plan.Scenario == B || e.plan.Scenario == C {
+		expected = legSecond
+	}
 	var pdd, in, out []int64
 	for i := range e.calls {
 		c := &e.calls[i]
+		if expected == legFirst && c.legs[legSecond].arrived != 0 {
+			r.Failovers++
+		}
 		if c.heard == 0 {
 			continue
 		}
@@ -99,7 +108,7 @@ func (e *Engine) result(offered int64) Result {
 			r.Overtaken++
 		}
 		pdd = append(pdd, c.heard-c.sent)
-		if l := &c.legs[legAnswers]; l.arrived != 0 && l.rang != 0 {
+		if l := &c.legs[expected]; l.arrived != 0 && l.rang != 0 {
 			in = append(in, l.arrived-c.sent)
 			out = append(out, c.heard-l.rang)
 		}

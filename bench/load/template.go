@@ -112,6 +112,7 @@ type providerText struct {
 	ringing string
 	answer  string
 	filter  []byte // The body that must arrive.
+	caller  []byte // What the caller's Vias hold: where it is.
 }
 
 func newProviderText(provider, caller netip.AddrPort) *providerText {
@@ -125,6 +126,7 @@ func newProviderText(provider, caller netip.AddrPort) *providerText {
 		answer: head + "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE\r\nSupported: timer\r\nRequire: timer\r\n" +
 			"Session-Expires: 1800;refresher=uac\r\nContent-Type: application/sdp\r\n" +
 			fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(sdp), sdp),
+		caller: []byte(" " + caller.String() + ";"),
 		filter: []byte(fmt.Sprintf(sdpHead, caller.Addr()) + sdpFiltered),
 	}
 }
