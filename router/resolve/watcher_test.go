@@ -293,7 +293,7 @@ func TestWatchReplaces(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		r.Watch([]Query{{Host: "a.test"}, {Host: "c.test"}})
-		time.Sleep(2 * time.Hour)
+		time.Sleep(90 * time.Minute)
 		for host, want := range map[string]int{"a.test": 2, "b.test": 1, "c.test": 3} {
 			if got := f.asked(host); got != want {
 				t.Errorf("%s was looked up %d times, want %d", host, got, want)
