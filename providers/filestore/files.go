@@ -164,29 +164,41 @@ func syncFolder(path string) error {
 var errRaced = errors.New("the file was edited meanwhile")
 
 // swap puts temp in the place of file, unless that is not what it was expected to be. The two change places in one
-// step, so what was displaced is there to be looked at: an edit by hand that came at the last moment is not lost.
+// step, so that what was displaced can be looked at: an edit by hand that came between the last look and the swap is
+// put back.
 func swap(temp, file string, expected []byte) error {
-	err := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, file, unix.RENAME_EXCHANGE)
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, expected) {
+		return errors.Join(err, errRaced)
+	}
+	ours, err := os.Stat(temp)
+	if err != nil {
+		return err
+	}
+	err = exchange(temp, file)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
-		// A file system that cannot: the moment between looking and renaming stays open.
-		now, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(now, expected) {
-			return errRaced
-		}
-		return os.Rename(temp, file)
+		return os.Rename(temp, file) // A file system that cannot: the moment since the look stays open.
 	}
 	if err != nil {
 		return fmt.Errorf("putting %s in place: %w", file, err)
 	}
-	displaced, err := os.ReadFile(temp)
-	if err == nil && bytes.Equal(displaced, expected) {
+	if displaced, err := os.ReadFile(temp); err == nil && bytes.Equal(displaced, expected) {
 		return nil
 	}
-	if back := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, file, unix.RENAME_EXCHANGE); back != nil {
-		return fmt.Errorf("putting back an edit of %s: %w", file, back)
+	if err := exchange(temp, file); err != nil {
+		return fmt.Errorf("putting back an edit of %s: %w", file, err)
 	}
-	return errors.Join(err, errRaced)
+	if now, err := os.Stat(temp); err == nil && os.SameFile(now, ours) {
+		return errRaced
+	}
+	// The file was edited again in the meantime. The newer edit is to be in force; the older one, which may not be in
+	// it, is kept aside.
+	if err := exchange(temp, file); err != nil {
+		return fmt.Errorf("putting back an edit of %s: %w", file, err)
+	}
+	return errors.Join(errRaced, os.Rename(temp, file+".rescued-"+strconv.FormatInt(time.Now().UnixMicro(), 10)))
+}
+
+// exchange lets two files change places in one step.
+func exchange(a, b string) error {
+	return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 }

@@ -17,7 +17,7 @@ import (
 
 const (
 	// raceLimit is how often a change is made anew because the file was edited in its last moment.
-	raceLimit = 10
+	raceLimit = 100
 
 	// verifyLimit is the size up to which a content is read back whole before it is written. Above it each entry that
 	// was changed still is.
@@ -104,7 +104,12 @@ func (s *Store) readWhole(ctx context.Context) error {
 	until := time.Now().Add(secondThought)
 	retry := time.NewTicker(settle)
 	defer retry.Stop()
-	for s.readLocked(time.Now().Before(until), nil) {
+	for {
+		patient := time.Now().Before(until)
+		again := s.readLocked(patient, nil)
+		if !patient || !again && s.current.Load().err == nil {
+			return nil
+		}
 		s.doubted = nil // Else the next reading would call it broken for good.
 		select {
 		case <-ctx.Done():
@@ -112,7 +117,6 @@ func (s *Store) readWhole(ctx context.Context) error {
 		case <-retry.C:
 		}
 	}
-	return nil
 }
 
 func (s *Store) writeLocked(compose func(now *state, data []byte) (*revised, error)) (*providers.Catalog, error) {
@@ -192,7 +196,7 @@ func (s *Store) commit(data []byte, r *revised) (err error) {
 	}
 	if err := errors.Join(s.before("folder"), syncFolder(filepath.Dir(at.file))); err != nil {
 		// What is not known to last must not be called made. It is taken back, if that can be done at all.
-		if unix.Renameat2(unix.AT_FDCWD, at.temp(n), unix.AT_FDCWD, at.file, unix.RENAME_EXCHANGE) == nil {
+		if exchange(at.temp(n), at.file) == nil {
 			return fmt.Errorf("writing the folder: %w", err)
 		}
 	}
