@@ -73,85 +73,86 @@ func kindOf(name []byte) Kind {
 			return SessionExpires
 		}
 	case 2:
-		return is(name, "to", To)
+		return is(name, "To", "to", To)
 	case 3:
-		return is(name, "via", Via)
+		return is(name, "Via", "via", Via)
 	case 4:
 		switch name[0] | 0x20 {
 		case 'f':
-			return is(name, "from", From)
+			return is(name, "From", "from", From)
 		case 'c':
-			return is(name, "cseq", CSeq)
+			return is(name, "CSeq", "cseq", CSeq)
 		case 'r':
 			if name[1]|0x20 == 's' {
-				return is(name, "rseq", RSeq)
+				return is(name, "RSeq", "rseq", RSeq)
 			}
-			return is(name, "rack", RAck)
+			return is(name, "RAck", "rack", RAck)
 		}
 	case 5:
-		return is(name, "route", Route)
+		return is(name, "Route", "route", Route)
 	case 6:
-		return is(name, "reason", Reason)
+		return is(name, "Reason", "reason", Reason)
 	case 7:
 		switch name[0] | 0x20 {
 		case 'c':
 			if name[1]|0x20 == 'a' {
-				return is(name, "call-id", CallID)
+				return is(name, "Call-ID", "call-id", CallID)
 			}
-			return is(name, "contact", Contact)
+			return is(name, "Contact", "contact", Contact)
 		case 'r':
-			return is(name, "require", Require)
+			return is(name, "Require", "require", Require)
 		case 'p':
-			return is(name, "privacy", Privacy)
+			return is(name, "Privacy", "privacy", Privacy)
 		}
 	case 9:
-		return is(name, "timestamp", Timestamp)
+		return is(name, "Timestamp", "timestamp", Timestamp)
 	case 11:
 		if name[0]|0x20 == 'm' {
-			return is(name, "max-breadth", MaxBreadth)
+			return is(name, "Max-Breadth", "max-breadth", MaxBreadth)
 		}
-		return is(name, "retry-after", RetryAfter)
+		return is(name, "Retry-After", "retry-after", RetryAfter)
 	case 12:
 		switch name[0] | 0x20 {
 		case 'm':
-			return is(name, "max-forwards", MaxForwards)
+			return is(name, "Max-Forwards", "max-forwards", MaxForwards)
 		case 'c':
-			return is(name, "content-type", ContentType)
+			return is(name, "Content-Type", "content-type", ContentType)
 		case 'r':
-			return is(name, "record-route", RecordRoute)
+			return is(name, "Record-Route", "record-route", RecordRoute)
 		}
 	case 13:
 		switch name[0] | 0x20 {
 		case 'p':
-			return is(name, "proxy-require", ProxyRequire)
+			return is(name, "Proxy-Require", "proxy-require", ProxyRequire)
 		case 'a':
-			return is(name, "authorization", Authorization)
+			return is(name, "Authorization", "authorization", Authorization)
 		}
 	case 14:
-		return is(name, "content-length", ContentLength)
+		return is(name, "Content-Length", "content-length", ContentLength)
 	case 15:
-		return is(name, "session-expires", SessionExpires)
+		return is(name, "Session-Expires", "session-expires", SessionExpires)
 	case 16:
 		switch name[0] | 0x20 {
 		case 'c':
-			return is(name, "content-encoding", ContentEncoding)
+			return is(name, "Content-Encoding", "content-encoding", ContentEncoding)
 		case 'w':
-			return is(name, "www-authenticate", WWWAuthenticate)
+			return is(name, "WWW-Authenticate", "www-authenticate", WWWAuthenticate)
 		}
 	case 18:
-		return is(name, "proxy-authenticate", ProxyAuthenticate)
+		return is(name, "Proxy-Authenticate", "proxy-authenticate", ProxyAuthenticate)
 	case 19:
 		if name[1] == '-' {
-			return is(name, "p-asserted-identity", PAssertedIdentity)
+			return is(name, "P-Asserted-Identity", "p-asserted-identity", PAssertedIdentity)
 		}
-		return is(name, "proxy-authorization", ProxyAuthorization)
+		return is(name, "Proxy-Authorization", "proxy-authorization", ProxyAuthorization)
 	}
 	return Other
 }
 
-// is returns k when name is want (in lower case) without regard to case.
-func is(name []byte, want string, k Kind) Kind {
-	if EqualFold(name, want) {
+// is returns k when name is the given one without regard to case. Nearly everybody writes it as the RFC does, so that is
+// compared first.
+func is(name []byte, usual, lower string, k Kind) Kind {
+	if string(name) == usual || EqualFold(name, lower) {
 		return k
 	}
 	return Other

@@ -59,6 +59,8 @@ func (m *Message) parse(buf []byte, cut bool) error {
 // headers indexes the lines from pos to the empty line.
 func (m *Message) headers(pos int, cut bool) *Fault {
 	buf := m.Buf
+	start := pos
+	returns := 0 // Carriage returns that end a line, with its line feed.
 	var fault *Fault
 	for {
 		if pos >= len(buf) {
@@ -68,13 +70,12 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 			}
 			return fault
 		}
-		if buf[pos] == '\n' {
+		if c := buf[pos]; c == '\n' {
 			m.HeadersEnd, m.BodyStart = uint32(pos), uint32(pos+1)
-			return fault
-		}
-		if buf[pos] == '\r' && pos+1 < len(buf) && buf[pos+1] == '\n' {
+			break
+		} else if c == '\r' && pos+1 < len(buf) && buf[pos+1] == '\n' {
 			m.HeadersEnd, m.BodyStart = uint32(pos), uint32(pos+2)
-			return fault
+			break
 		}
 		// The end of the line, and of the lines folded into it.
 		end := pos
@@ -88,6 +89,9 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 				return ErrHeadersEnd
 			}
 			end += n + 1
+			if n > 0 && buf[end-2] == '\r' {
+				returns++
+			}
 			if end >= len(buf) || buf[end] != ' ' && buf[end] != '\t' {
 				break
 			}
@@ -101,41 +105,40 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 		}
 		pos = end
 	}
+	// A carriage return alone ends a line for some receivers and for others it does not.
+	if fault == nil && bytes.Count(buf[start:m.HeadersEnd], carriageReturn) != returns {
+		fault = ErrHeaderLine
+	}
+	return fault
 }
+
+var carriageReturn = []byte{'\r'} //nolint:gochecknoglobals // A constant; bytes.Count wants a slice.
 
 // header indexes one header line [pos, end), its line end included.
 func (m *Message) header(pos, end int) *Fault {
 	line := m.Buf[pos:end]
-	colon := bytes.IndexByte(line, ':')
-	if colon <= 0 {
-		return ErrHeaderLine
-	}
-	name := colon
-	for name > 0 && (line[name-1] == ' ' || line[name-1] == '\t') {
-		name--
-	}
 	// A name with anything but token characters would be read differently by the next element.
-	for _, c := range line[:name] {
-		if !IsToken(c) {
-			return ErrHeaderLine
-		}
+	name := 0
+	for name < len(line) && tokenChars[line[name]] {
+		name++
 	}
-	if name == 0 {
+	start := name
+	for start < len(line) && (line[start] == ' ' || line[start] == '\t') {
+		start++
+	}
+	if name == 0 || start == len(line) || line[start] != ':' {
 		return ErrHeaderLine
 	}
-	start, stop := colon+1, len(line)
+	start++
+	stop := len(line)
 	for stop > start && isSpace(line[stop-1]) {
 		stop--
 	}
 	for start < stop && isSpace(line[start]) {
 		start++
 	}
-	// A carriage return alone ends a line for some receivers and for others it does not.
-	if v := line[start:stop]; bytes.IndexByte(v, '\r') >= 0 && bareCR(v) {
-		return ErrHeaderLine
-	}
 	kind := kindOf(line[:name])
-	if kind == Other && private(line[:name]) {
+	if kind == Other && line[0]|0x20 == 'v' && private(line[:name]) {
 		kind = Private
 	}
 	p := uint32(pos)
@@ -145,6 +148,9 @@ func (m *Message) header(pos, end int) *Fault {
 		Value: Span{p + uint32(start), p + uint32(stop)},
 		Kind:  kind,
 	})
+	if kind == Other {
+		return nil
+	}
 	i := int16(len(m.Headers))
 	m.last[kind] = i
 	if m.first[kind] == 0 {

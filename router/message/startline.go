@@ -55,7 +55,10 @@ func (m *Message) requestLine(pos int, line []byte) *Fault {
 	sp1 := bytes.IndexByte(line, ' ')
 	// The version may be followed by white space that must not be there; it is looked for all the same, to tell a
 	// bad SIP request, which is answered, from noise, which is not.
-	trimmed := bytes.TrimRight(line, " \t")
+	trimmed := line
+	for n := len(trimmed); n > 0 && (trimmed[n-1] == ' ' || trimmed[n-1] == '\t'); n-- {
+		trimmed = trimmed[:n-1]
+	}
 	sp2 := bytes.LastIndexByte(trimmed, ' ')
 	if sp1 <= 0 || sp2 < 0 || len(trimmed)-sp2 < 5 || !EqualFold(trimmed[sp2+1:sp2+5], "sip/") {
 		return ErrNotSIP

@@ -63,9 +63,8 @@ func ParseURI(b []byte) (URI, *Fault) {
 			return u, ErrURI
 		}
 	}
-	end := bytes.IndexAny(rest, ";?")
 	hostport := rest
-	if end >= 0 {
+	if end := hostEnd(rest); end < len(rest) {
 		hostport = rest[:end]
 		u.Params = rest[end:]
 		if q := bytes.IndexByte(u.Params, '?'); q >= 0 {
@@ -81,7 +80,17 @@ func ParseURI(b []byte) (URI, *Fault) {
 
 // atInParams says whether the "@" of rest stands behind the host, in parameters or headers.
 func atInParams(rest []byte) bool {
-	return bytes.IndexAny(rest, ";?") >= 0 && bytes.IndexAny(rest, ";?") < bytes.IndexByte(rest, '@')
+	return hostEnd(rest) < bytes.IndexByte(rest, '@')
+}
+
+// hostEnd is where host and port end: at the parameters, the headers, or the end.
+func hostEnd(b []byte) int {
+	for i, c := range b {
+		if c == ';' || c == '?' {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // hostPort reads host[:port]; white space around the colon is allowed as in a Via.
@@ -99,16 +108,11 @@ func hostPort(b []byte) (host []byte, port uint16, v6, ok bool) {
 			}
 		}
 	} else {
-		n := bytes.IndexByte(b, ':')
-		if n < 0 {
-			n = len(b)
+		n := 0
+		for n < len(b) && hostChars[b[n]] {
+			n++
 		}
-		host, rest = bytes.TrimRight(b[:n], " \t\r\n"), b[n:]
-		for _, c := range host {
-			if !isHostChar(c) {
-				return nil, 0, false, false
-			}
-		}
+		host, rest = b[:n], b[n:]
 	}
 	if len(host) == 0 {
 		return nil, 0, false, false
@@ -128,10 +132,14 @@ func hostPort(b []byte) (host []byte, port uint16, v6, ok bool) {
 
 func isHex(c byte) bool { return c-'0' < 10 || (c|0x20)-'a' < 6 }
 
-// isHostChar allows what host names hold, the underscore that many do hold included.
-func isHostChar(c byte) bool {
-	return c-'0' < 10 || (c|0x20)-'a' < 26 || c == '-' || c == '.' || c == '_'
-}
+// hostChars has what host names hold, the underscore that many do hold included.
+var hostChars = func() (t [256]bool) { //nolint:gochecknoglobals // A lookup table.
+	for c := range t {
+		b := byte(c)
+		t[c] = b-'0' < 10 || (b|0x20)-'a' < 26 || b == '-' || b == '.' || b == '_'
+	}
+	return t
+}()
 
 func trimSpace(b []byte) []byte {
 	for len(b) > 0 && isSpace(b[0]) {

@@ -100,35 +100,73 @@ func ParseVia(buf []byte, s Span) (ViaElem, *Fault) {
 
 // params finds the parameters that we read, and refuses what is no parameter at all.
 func (v *ViaElem) params(buf []byte) *Fault {
-	pos := v.Params.Start
-	for pos < v.Params.End {
-		p, _ := nextParam(buf[pos:v.Params.End])
-		whole := Span{pos, pos + 1 + uint32(len(p))}
-		name, value := splitParam(p)
-		if len(name) == 0 {
+	pos, end := v.Params.Start, v.Params.End
+	for pos < end {
+		// buf[pos] is the ";".
+		start := skipSpace(buf, pos+1, end)
+		i := start
+		for i < end && tokenChars[buf[i]] {
+			i++
+		}
+		name := buf[start:i]
+		i = skipSpace(buf, i, end)
+		value := Span{i, i}
+		if i < end && buf[i] == '=' {
+			value.Start = skipSpace(buf, i+1, end)
+			i = paramEnd(buf, value.Start, end)
+			value.End = i
+			for value.End > value.Start && isSpace(buf[value.End-1]) {
+				value.End--
+			}
+		}
+		if len(name) == 0 || i < end && buf[i] != ';' {
 			return ErrVia
 		}
-		switch {
-		case EqualFold(name, "branch"):
-			if !v.Branch.Empty() || len(value) == 0 {
-				return ErrVia
+		whole := Span{pos, i}
+		switch len(name) {
+		case len("branch"):
+			if EqualFold(name, "branch") {
+				if !v.Branch.Empty() || value.Empty() {
+					return ErrVia
+				}
+				v.Branch = value
 			}
-			at := uint32(bytes.IndexByte(p, '=') + 1)
-			start := skipSpace(buf, pos+1+at, whole.End)
-			v.Branch = Span{start, start + uint32(len(value))}
-		case EqualFold(name, "rport"):
-			v.RPort, v.HasRPort = whole, true
-		case EqualFold(name, "received"):
-			v.Received = whole
+		case len("rport"):
+			if EqualFold(name, "rport") {
+				v.RPort, v.HasRPort = whole, true
+			}
+		case len("received"):
+			if EqualFold(name, "received") {
+				v.Received = whole
+			}
 		}
-		pos = whole.End
+		pos = i
 	}
 	return nil
+}
+
+// paramEnd is where a parameter's value ends: at the next semicolon that is not in quotes.
+func paramEnd(buf []byte, pos, end uint32) uint32 {
+	quoted := false
+	for ; pos < end; pos++ {
+		switch c := buf[pos]; {
+		case c == ';' && !quoted:
+			return pos
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			pos++
+		}
+	}
+	return end
 }
 
 // elemEnd is where an element of a comma-separated header ends: at the comma, or at the end of the span. Commas in
 // quotes and in angle brackets do not count.
 func elemEnd(buf []byte, s Span) uint32 {
+	if bytes.IndexByte(buf[s.Start:s.End], ',') < 0 {
+		return s.End
+	}
 	quoted, angle := false, false
 	for i := s.Start; i < s.End; i++ {
 		switch c := buf[i]; {
