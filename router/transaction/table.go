@@ -34,12 +34,11 @@ func (t *Table) shard(k Key) *tableShard { return &t.shards[k[0]>>58] }
 func (t *Table) Find(k Key) (slot uint32, ok bool) {
 	s := t.shard(k)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.cells) == 0 {
-		return 0, false
+	if len(s.cells) > 0 {
+		slot = s.cells[s.probe(k)].slot
 	}
-	c := s.cells[s.probe(k)]
-	return c.slot - 1, c.slot != 0
+	s.mu.Unlock()
+	return slot - 1, slot != 0
 }
 
 // Insert adds a key, or returns the slot that it already has.
