@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 			if got := strings.Join(judge(&turn, false), "; "); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
-			noise := name == "noise" || name == "steal"
+			noise := name == "noise" || name == "steal" || name == "many late"
 			if got := judge(&turn, true); noise && got != nil {
 				t.Errorf("noise that was to be kept: %q", got)
 			}

@@ -29,11 +29,11 @@ func judge(t *Turn, keepNoisy bool) []string {
 	add(l.Bad > 0 || len(l.Faults) > 0, "%d messages failed a check (%s)", l.Bad, names(l.Faults))
 	add(l.Retransmits() > 0, "%d retransmissions", l.Retransmits())
 	add(l.Failovers > 0, "%d calls went to the second provider for no reason", l.Failovers)
-	add(float64(l.Late) > maxLate*float64(l.Calls), "the generator was late for %d calls", l.Late)
 	add(t.Drops > 0, "the kernel dropped %d datagrams", t.Drops)
 	add(l.SendErrors > 0, "the generator could not send %d datagrams", l.SendErrors)
 	add(l.OK == 0, "no call was completed")
 	if !keepNoisy {
+		add(float64(l.Late) > maxLate*float64(l.Calls), "the generator was late for %d calls", l.Late)
 		add(t.Others > maxOthers, "other programs used %.0f %% of a core", t.Others)
 		add(t.Steal > maxSteal, "the machine below took %.0f %% of a core", t.Steal)
 	}

@@ -40,7 +40,7 @@ type Options struct {
 	ProxyCPU  string
 	LoadCPU   string
 	Nice      int
-	KeepNoisy bool // Keeps turns in which other programs used the processors: for a look, never for a record.
+	KeepNoisy bool // Keeps turns that other programs disturbed, but for lost messages: for a look, never for a record.
 	Prefixes  int  // Of the routing table.
 	Log       string
 }

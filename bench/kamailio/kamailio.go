@@ -26,7 +26,7 @@ var config string
 
 // shared and private are the sizes of Kamailio's memory pools in MB: more than any scenario fills.
 const (
-	shared  = "2048"
+	shared  = "4096"
 	private = "16"
 )
 

@@ -51,7 +51,7 @@ func parseCompare(args []string, stderr io.Writer) (*compareFlags, error) {
 	flags.StringVar(&c.ProxyCPU, "proxy-cpu", c.ProxyCPU, "cores of the proxy; empty for any")
 	flags.StringVar(&c.LoadCPU, "load-cpu", c.LoadCPU, "cores of the load generator; empty for any")
 	flags.IntVar(&c.Nice, "nice", c.Nice, "niceness of all that is measured; below 0 only with the privilege")
-	flags.BoolVar(&c.KeepNoisy, "keep-noisy", false, "keep turns in which other programs used the processors: for a look, not for a record")
+	flags.BoolVar(&c.KeepNoisy, "keep-noisy", false, "keep turns that other programs disturbed: for a look, not for a record")
 	flags.IntVar(&c.Prefixes, "prefixes", c.Prefixes, "size of the routing table")
 	flags.BoolVar(&c.noSandbox, "no-sandbox", false, "no network and process namespaces of our own")
 	if err := parse(flags, args, stderr, 0); err != nil {
