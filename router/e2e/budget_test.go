@@ -360,6 +360,22 @@ func TestLateAnswerBeforeAnotherWins(t *testing.T) {
 	call.hangUp(t, b)
 }
 
+// TestLateAnswerAfterCancel checks that a 2xx which comes when the caller has its 487 already is ACKed and ended by us.
+func TestLateAnswerAfterCancel(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), budgets: "{no_reply: 400ms, no_ringing: 5s, answer: 5s, setup: 10s}"})
+	a := n.caller(t)
+	inv := a.invite("+15551234567")
+	a.send(t, inv)
+	silent := b.expect(t, request("INVITE"))
+	a.send(t, cancelFor(inv))
+	a.expect(t, status(200).to("CANCEL"))
+	a.send(t, ackFor(inv, a.expect(t, status(487).to("INVITE"))))
+	checkAbandoned(t, b, silent, b.answer(t, silent, 200))
+	a.expectNone(t, status(200).to("INVITE"), quiet)
+}
+
 // TestLateAnswerAfterTimeout checks that a 2xx which crosses the CANCEL of a call that was given up leaves nobody
 // with half a call: the caller gets it, or we end it.
 func TestLateAnswerAfterTimeout(t *testing.T) {

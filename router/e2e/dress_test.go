@@ -145,6 +145,36 @@ func TestTechHeaders(t *testing.T) {
 	}
 }
 
+// TestTechHeaderReplacesTheCallers checks that a caller cannot speak for the provider's own header.
+func TestTechHeaderReplacesTheCallers(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: catalog(trunk("b", b, "priority: 1", `tech_headers: {X-Account: "42"}`))})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567").add("x-account: 7", "X-Account: 8"))
+	if got := b.expect(t, request("INVITE")).all("X-Account"); !slices.Equal(got, []string{"42"}) {
+		t.Errorf("X-Account is %q, want the provider's 42 alone", got)
+	}
+}
+
+// TestBadWishes checks that a header for us which cannot be read is no call to anywhere.
+func TestBadWishes(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b)})
+	a := n.caller(t)
+	for _, line := range []string{"VB-CUSTOMER-ID: me", "VB-PROVIDER-IDS: b", "VB-PROVIDER-IDS: " + customerOne + ",,", "VBOUT-CODECS: PCMU,,PCMA", "VBOUT-CODECS: (PCMU)"} {
+		inv := a.invite("+15551234567").add(line).offering(wideOffer())
+		a.send(t, inv)
+		rep := a.expect(t, final().of(inv.get("Call-ID")))
+		if rep.code() != 400 {
+			t.Errorf("%s: got %s, want 400", line, rep.start)
+		}
+		a.send(t, ackFor(inv, rep))
+	}
+	b.expectNone(t, anything(), quiet)
+}
+
 // TestEveryAttemptStartsFromTheOriginal checks that nothing that was made for one provider reaches the next one.
 func TestEveryAttemptStartsFromTheOriginal(t *testing.T) {
 	t.Parallel()

@@ -130,6 +130,29 @@ func TestX04_AssertedIdentity(t *testing.T) {
 	checkUntouched(t, none, b.expect(t, request("INVITE").of(none.get("Call-ID"))))
 }
 
+// TestX04_AssertedIdentityInDialog is the same for later requests: the media server's privacy counts, and what a
+// provider asserts is not believed.
+func TestX04_AssertedIdentityInDialog(t *testing.T) {
+	t.Parallel()
+	b, a := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b), sip: []string{"allow: [" + a.addr.Addr().String() + "/32]"}})
+	a.speaks(n, "udp")
+	call := establish(t, a, b, a.invite("+15551234567"))
+	const identity = "P-Asserted-Identity: <sip:+15550001@pbx.example>"
+	call.a.send(t, call.a.request("UPDATE").add(identity, "Privacy: id"))
+	down := b.expect(t, request("UPDATE"))
+	if down.has("P-Asserted-Identity") {
+		t.Errorf("an identity that is private went to the carrier:\n%s", down.raw)
+	}
+	b.answer(t, down, 200)
+	call.b.send(t, call.b.request("UPDATE").add(identity))
+	up := a.expect(t, request("UPDATE"))
+	if up.has("P-Asserted-Identity") {
+		t.Errorf("an identity that a stranger asserts went to the media server:\n%s", up.raw)
+	}
+	a.answer(t, up, 200)
+}
+
 // TestX05_SipsIsNotDowngraded checks that a sips URI goes nowhere without TLS on every hop.
 func TestX05_SipsIsNotDowngraded(t *testing.T) {
 	t.Parallel()

@@ -104,6 +104,26 @@ func TestFailoverPerProvider(t *testing.T) {
 	}
 }
 
+// TestNeverNext checks that no list makes a reply by which the callee has spoken lead to the next provider.
+func TestNeverNext(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c), failover: "{next: [4xx, 5xx]}"})
+	a := n.caller(t)
+	for _, code := range []int{480, 484, 486, 487, 600, 603, 604, 606} {
+		inv := a.invite("+15551234567")
+		of := inv.get("Call-ID")
+		a.send(t, inv)
+		b.answer(t, b.expect(t, request("INVITE").of(of)), code)
+		rep := a.expect(t, final().of(of))
+		a.send(t, ackFor(inv, rep))
+		if rep.code() != code {
+			t.Errorf("%d: the caller got %s", code, rep.start)
+		}
+	}
+	c.expectNone(t, anything(), quiet)
+}
+
 // TestFailoverByConfiguration checks that the daemon's list replaces the default for all.
 func TestFailoverByConfiguration(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,24 @@ func TestF01_BodyAndContentLength(t *testing.T) {
 	}
 }
 
+// TestF01_BytesAfterTheMessage checks that what follows the body in a datagram stays here (RFC 3261 section 18.3).
+func TestF01_BytesAfterTheMessage(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b)})
+	a := n.caller(t)
+	tail := a.invite("+15559999999").text()
+	for _, body := range []string{"", "hello"} {
+		inv := a.invite("+15551234567").with("text/plain", body)
+		a.send(t, raw(inv.text()+tail))
+		got := b.expect(t, request("INVITE").of(inv.get("Call-ID")))
+		if got.body != body {
+			t.Errorf("the body is %q, want %q", got.body, body)
+		}
+	}
+	b.expectNone(t, anything().of(parse(tail).get("Call-ID")), quiet)
+}
+
 func TestF02_ViaOfEachTry(t *testing.T) {
 	t.Parallel()
 	b, c := newPeer(t), newPeer(t)

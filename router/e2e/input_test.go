@@ -124,6 +124,27 @@ func TestMalformedRequests(t *testing.T) {
 	b.expectNone(t, anything(), quiet)
 }
 
+// TestRefusalIsRepeatedAlike checks that each copy of a request which we refuse gets the same reply, To tag included.
+func TestRefusalIsRepeatedAlike(t *testing.T) {
+	t.Parallel()
+	n := startRouter(t, setup{providers: catalog()})
+	a := n.caller(t)
+	for _, method := range []string{"INVITE", "MESSAGE", "REGISTER"} {
+		req := a.request(method, "+15551234567")
+		var first *msg
+		for range 3 {
+			a.send(t, req)
+			rep := a.expect(t, final().of(req.get("Call-ID")))
+			if first == nil {
+				first = rep
+			}
+			if rep.raw != first.raw {
+				t.Errorf("%s: a copy got\n%s, the first\n%s", method, rep.raw, first.raw)
+			}
+		}
+	}
+}
+
 // TestReplyGoesToTheSource checks that whatever a Via claims, a reply goes to where the packet came from.
 func TestReplyGoesToTheSource(t *testing.T) {
 	t.Parallel()
