@@ -4,13 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // conn is one stream connection. Its life is one goroutine, run, which opens
@@ -33,16 +34,23 @@ type conn struct {
 	mu    sync.Mutex
 	state connState
 	cause error // why it is closed
-	// waiting is what no one writes yet; writing belongs to the writer.
-	waiting, writing stretch
-	queued           int // bytes in both
-	writer           writerKind
+	// waiting is what no one writes yet. writing belongs to the writer, and so
+	// does written, which the kernel has and the peer may not have yet.
+	waiting, writing, written stretch
+	queued                    int    // bytes in waiting and writing
+	taken                     uint64 // bytes of the stream before waiting
+	unacked                   int    // bytes that a lost peer has not acknowledged
+	writer                    writerKind
 	// quiet tells those who wait that nothing is being written.
 	quiet sync.Cond
 
-	// raw is tcp for writing without waiting, nil with TLS.
+	// raw is tcp, for what package net cannot do, and plain whether messages
+	// go to it without TLS.
 	raw      syscall.RawConn
-	tryWrite func(fd uintptr)
+	plain    bool
+	tryWrite func(fd uintptr) // writeNow, made once
+	tellOutq func(fd uintptr) // readOutq, made once
+	outq     int32
 	wrote    int
 	writeErr error
 	// kick wakes the writing goroutine.
@@ -56,7 +64,8 @@ type connState uint8
 const (
 	connOpening connState = iota // queues, and writes nothing
 	connOpen
-	connClosed
+	connLost   // queues, for another connection
+	connClosed // takes nothing any more
 )
 
 // writerKind says who writes at the moment.
@@ -82,7 +91,7 @@ func (c *conn) run(open func(context.Context) (net.Conn, error)) {
 		err = c.serve(nc)
 	}
 	c.close(err)
-	c.reportUnsent()
+	c.rescue()
 }
 
 // serve reads and writes an open connection until it ends.
@@ -100,7 +109,7 @@ func (c *conn) serve(nc net.Conn) error {
 	case errors.Is(err, errLength), errors.Is(err, errBodyLimit):
 		c.farewell()
 	case errors.Is(err, io.EOF) && c.served && c.t.conns.leave(c):
-		c.outlast()
+		err = c.outlast()
 	}
 	c.close(err)
 	return err
@@ -108,36 +117,35 @@ func (c *conn) serve(nc net.Conn) error {
 
 // opened lets messages be written.
 func (c *conn) opened(nc net.Conn) error {
-	if _, secure := nc.(*tls.Conn); !secure {
-		raw, err := c.tcp.SyscallConn()
-		if err != nil {
-			return err
-		}
-		c.raw = raw
-		c.tryWrite = c.writeNow
+	raw, err := c.tcp.SyscallConn()
+	if err != nil {
+		return err
 	}
 	c.lastWrite.Store(time.Now().UnixNano())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == connClosed {
+	if c.state != connOpening {
 		return c.cause
 	}
-	c.nc = nc
+	c.nc, c.plain, c.raw = nc, nc == c.tcp, raw
+	c.tryWrite, c.tellOutq = c.writeNow, c.readOutq
 	c.state = connOpen
 	return nil
 }
 
-// close ends the connection at once. The first cause counts.
+// close ends the connection at once. The first cause counts. What becomes of
+// its messages is left to rescue.
 func (c *conn) close(cause error) {
-	// Out of the table first: who finds it closed must not find it again.
-	c.t.conns.remove(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == connClosed {
+	if c.state >= connLost {
 		return
 	}
-	c.state = connClosed
+	c.state = connLost
 	c.cause = cause
+	if isLost(cause) {
+		c.unacked = c.outstandingLocked()
+	}
 	close(c.dead)
 	c.quiet.Broadcast()
 	if c.tcp != nil {
@@ -172,39 +180,21 @@ func (c *conn) farewell() {
 
 // outlast keeps a connection whose peer has stopped sending, for the replies
 // to what it asked before. A peer that is gone altogether looks the same until
-// something is sent to it.
-func (c *conn) outlast() {
-	timer := time.NewTimer(c.t.cfg.HalfClosedTimeout)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c.dead:
+// something is sent to it; then it resets the connection.
+func (c *conn) outlast() error {
+	if err := c.tcp.SetReadDeadline(time.Now().Add(c.t.cfg.HalfClosedTimeout)); err != nil {
+		return err
 	}
-}
-
-// reportUnsent reports the messages that were queued and did not leave.
-func (c *conn) reportUnsent() {
-	c.mu.Lock()
-	for c.writer == writerFlusher {
-		c.quiet.Wait()
-	}
-	unsent := [2]stretch{c.writing, c.waiting}
-	cause := c.cause
-	c.writing, c.waiting, c.queued = stretch{}, stretch{}, 0
-	c.mu.Unlock()
-	if c.t.closing.Load() || unsent[0].empty() && unsent[1].empty() {
-		return
-	}
-	if cause == nil || errors.Is(cause, io.EOF) {
-		cause = ErrClosed
-	} else {
-		cause = fmt.Errorf("stream to %s: %w", c.flow.Remote, cause)
-	}
-	w := <-c.t.idle
-	now := c.t.cfg.Now()
-	for i := range unsent {
-		unsent[i].report(now, w.handler, cause)
-	}
-	w.settle(now)
-	c.t.idle <- w
+	var reset error
+	err := c.raw.Read(func(fd uintptr) bool {
+		// Reading tells nothing any more: it returns the end of the stream.
+		errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if err != nil {
+			reset = err
+		} else if errno != 0 {
+			reset = syscall.Errno(errno)
+		}
+		return reset != nil
+	})
+	return errors.Join(reset, err)
 }

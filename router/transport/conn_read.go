@@ -83,7 +83,7 @@ func (r *reader) loop() error {
 // there, the poller is asked only when nothing is left: the end of a stream
 // that arrives together with data is no event of its own.
 func (r *reader) read() (int, error) {
-	if r.c.raw == nil {
+	if !r.c.plain {
 		return r.c.nc.Read(r.buf[r.end:])
 	}
 	r.got, r.gotErr = 0, nil

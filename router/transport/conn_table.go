@@ -138,6 +138,19 @@ func (t *connTable) addDialled(c *conn) (*conn, error) {
 	return c, nil
 }
 
+// replace gives the place of a dialled connection to another with the same key.
+func (t *connTable) replace(c, next *conn) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removeLocked(c)
+	if !t.running {
+		return ErrClosed
+	}
+	t.dialled[next.key] = next
+	t.placeLocked(next)
+	return nil
+}
+
 // placeLocked puts a connection into a free slot. There is one: each kind of
 // connection is limited, and the slots are as many as the limits together.
 func (t *connTable) placeLocked(c *conn) {
@@ -172,6 +185,10 @@ func (t *connTable) leave(c *conn) bool {
 func (t *connTable) remove(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.removeLocked(c)
+}
+
+func (t *connTable) removeLocked(c *conn) {
 	slot := c.flow.Conn & (1<<t.slotBits - 1)
 	if t.slots[slot].Load() != c {
 		return
@@ -180,7 +197,9 @@ func (t *connTable) remove(c *conn) {
 	t.free = append(t.free, slot)
 	switch {
 	case c.dialled:
-		delete(t.dialled, c.key)
+		if t.dialled[c.key] == c {
+			delete(t.dialled, c.key)
+		}
 	case c.counted:
 		t.uncountLocked(c)
 	default:

@@ -7,41 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stretch is a piece of a stream to write: messages one after the other.
-type stretch struct {
-	buf   []byte
-	sent  int // bytes of buf that the kernel has taken
-	marks []mark
-}
-
-// mark is where one message lies in a stretch.
-type mark struct {
-	begin, end int
-	to         Flow
-}
-
-func (s *stretch) empty() bool { return len(s.buf) == 0 }
-
-// keepStretch is how much memory an idle connection keeps for writing.
-const keepStretch = 16 << 10
-
-// reset empties the stretch.
-func (s *stretch) reset() {
-	s.buf, s.sent, s.marks = s.buf[:0], 0, s.marks[:0]
-	if cap(s.buf) > keepStretch {
-		*s = stretch{}
-	}
-}
-
-// report calls the handler for each message that has not left whole.
-func (s *stretch) report(now int64, h Handler, err error) {
-	for _, m := range s.marks {
-		if m.end > s.sent {
-			h.Failed(now, m.to, s.buf[m.begin:m.end:m.end], err)
-		}
-	}
-}
-
 // enqueueResult is what became of a message given to a connection.
 type enqueueResult uint8
 
@@ -53,7 +18,7 @@ const (
 
 // enqueue copies a message into the connection's queue. It never waits for
 // the network.
-func (c *conn) enqueue(to Flow, data []byte) enqueueResult {
+func (c *conn) enqueue(to Flow, data []byte, again bool) enqueueResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == connClosed {
@@ -62,10 +27,7 @@ func (c *conn) enqueue(to Flow, data []byte) enqueueResult {
 	if len(data) > c.t.cfg.WriteQueue-c.queued {
 		return enqueueFull
 	}
-	w := &c.waiting
-	begin := len(w.buf)
-	w.buf = append(w.buf, data...)
-	w.marks = append(w.marks, mark{begin: begin, end: len(w.buf), to: to})
+	c.waiting.add(data, mark{to: to, again: again, late: c.state == connLost})
 	c.queued += len(data)
 	return enqueued
 }
@@ -89,7 +51,7 @@ func (c *conn) pong(pings int) {
 // is theirs.
 func (c *conn) flush() {
 	c.mu.Lock()
-	ready := c.state == connOpen && c.writer == writerNone && c.takeLocked()
+	ready := c.writer == writerNone && c.takeLocked()
 	if ready {
 		c.writer = writerFlusher
 	}
@@ -122,7 +84,7 @@ func (c *conn) handOver(to writerKind) {
 // writeSome writes without waiting. With TLS it writes nothing: a record that
 // is not written whole cannot be written again.
 func (c *conn) writeSome() error {
-	if c.raw == nil {
+	if !c.plain {
 		return nil
 	}
 	c.wrote, c.writeErr = 0, nil
@@ -196,7 +158,7 @@ func (c *conn) writeAll() error {
 // lets go of the writing and reports false.
 func (c *conn) nextLocked() bool {
 	c.queued -= len(c.writing.buf)
-	c.writing.reset()
+	c.retireLocked()
 	if c.takeLocked() {
 		return true
 	}
@@ -207,9 +169,12 @@ func (c *conn) nextLocked() bool {
 
 // takeLocked makes what waits the stretch to write, if there is any.
 func (c *conn) takeLocked() bool {
-	if c.waiting.empty() {
+	if c.state != connOpen || c.waiting.empty() {
 		return false
 	}
+	c.forgetLocked()
 	c.waiting, c.writing = c.writing, c.waiting
+	c.writing.at = c.taken
+	c.taken += uint64(len(c.writing.buf))
 	return true
 }

@@ -13,9 +13,10 @@ import (
 )
 
 // streamFor returns the connection that carries a flow: the one it names while
-// that is alive, else one dialled to its remote address, before or now.
-func (t *Transport) streamFor(to Flow) (*conn, error) {
-	if to.Conn != 0 {
+// that is alive, else one dialled to its remote address, before or now. With
+// again, the one it names does not count.
+func (t *Transport) streamFor(to Flow, again bool) (*conn, error) {
+	if to.Conn != 0 && !again {
 		if c := t.conns.byID(to.Conn); c != nil {
 			return c, nil
 		}
@@ -30,8 +31,7 @@ func (t *Transport) streamFor(to Flow) (*conn, error) {
 	if c := t.conns.byRemote(key); c != nil {
 		return c, nil
 	}
-	c := newConn(t, Flow{Proto: to.Proto, Listener: to.Listener, Remote: to.Remote})
-	c.key, c.dialled = key, true
+	c := newDialled(t, key)
 	added, err := t.conns.addDialled(c)
 	if err != nil {
 		t.cfg.Dropped(DropConnLimit)
@@ -41,6 +41,13 @@ func (t *Transport) streamFor(to Flow) (*conn, error) {
 		go c.run(c.dial)
 	}
 	return added, nil
+}
+
+// newDialled returns a connection that is not dialled yet.
+func newDialled(t *Transport, key dialKey) *conn {
+	c := newConn(t, Flow{Proto: key.proto, Listener: key.listener, Remote: key.remote})
+	c.key, c.dialled = key, true
+	return c
 }
 
 // dial opens the connection from the address of its listener, with another
@@ -82,7 +89,7 @@ func (c *conn) dial(ctx context.Context) (net.Conn, error) {
 func (c *conn) setSocket(tcp *net.TCPConn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == connClosed {
+	if c.state != connOpening {
 		_ = tcp.Close()
 		return false
 	}

@@ -29,6 +29,12 @@
 //	reader ──> framer ──> Handler.Receive ──> Sender.Send ──> queue of the
 //	                                          connection ──> write, or writer
 //
+// A stream that breaks does not take its messages along: what the peer did not
+// acknowledge goes over a new connection to the flow's Remote, once. So a
+// request survives that its provider has been restarted since the last one,
+// and a reply finds a caller whose connection is gone (RFC 3261 section
+// 18.2.2), where the flow's Remote says what the caller's Via says.
+//
 // Failures are never reported from inside Send or Flush, because a handler
 // may hold a lock while it sends. They are kept and reported by the goroutine
 // that owns the Sender once it has nothing else on its stack, or by one

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"runtime"
 	"syscall"
 )
 
@@ -49,7 +50,7 @@ func (s *Sender) Send(to Flow, data []byte) {
 	case UDP:
 		s.sendDatagram(to, data)
 	case TCP, TLS:
-		s.sendStream(to, data)
+		s.sendStream(to, data, false)
 	default:
 		s.fail(to, data, ErrNoListener)
 	}
@@ -102,14 +103,16 @@ func (s *Sender) openQueue(listener uint16) *udpQueue {
 	return s.udp[listener]
 }
 
-func (s *Sender) sendStream(to Flow, data []byte) {
+// sendStream queues a message on the connection of its flow. Again says that
+// the message was lost with one connection already, and needs a dialled one.
+func (s *Sender) sendStream(to Flow, data []byte, again bool) {
 	for {
-		c, err := s.t.streamFor(to)
+		c, err := s.t.streamFor(to, again)
 		if err != nil {
 			s.fail(to, data, err)
 			return
 		}
-		switch c.enqueue(to, data) {
+		switch c.enqueue(to, data, again) {
 		case enqueued:
 			s.touch(c)
 			return
@@ -118,7 +121,7 @@ func (s *Sender) sendStream(to Flow, data []byte) {
 			s.fail(to, data, ErrQueueFull)
 			return
 		case enqueueClosed:
-			// It left the table before it was closed: look again.
+			runtime.Gosched() // it is about to leave the table
 		}
 	}
 }

@@ -391,7 +391,8 @@ func TestStreamStuck(t *testing.T) {
 			break
 		}
 	}
-	if unsent < queue/5006 || unsent > queue/5006+2 {
+	// Those in the queue, and what the kernel still had of those before.
+	if unsent < queue/5006 || unsent > 2*queue/5006+2 {
 		t.Errorf("%d messages were reported", unsent)
 	}
 	eventually(t, "only the good connection is left", func() bool { return r.Conns() == 1 })

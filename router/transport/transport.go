@@ -30,7 +30,10 @@ type Handler interface {
 	// error of a dial or TLS handshake, or one of this package's errors.
 	//
 	// A message that is not reported has left this host, which does not mean
-	// that it arrived.
+	// that it arrived. On a stream, one that the peer's kernel had not
+	// acknowledged when the connection was lost goes out once more over a
+	// connection dialled to the flow's Remote, and is reported when that fails
+	// too.
 	Failed(now int64, to Flow, data []byte, err error)
 }
 
