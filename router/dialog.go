@@ -208,9 +208,13 @@ func (w *worker) dressInside(from, to transport.Flow, b branch, m *message.Messa
 	}
 	w.maxForwards(m)
 	w.routes(m, p)
-	// What a stranger asserts of an identity is worth nothing (RFC 3325 section 5).
-	if m.Has(message.PAssertedIdentity) && !w.r.current.Load().allowed(from.Remote.Addr()) {
-		w.deleteAll(m, message.PAssertedIdentity)
+	if m.Has(message.PAssertedIdentity) {
+		// What a stranger asserts of an identity is worth nothing (RFC 3325 section 5), and what is private stays on our
+		// side.
+		snap := w.r.current.Load()
+		if !snap.allowed(from.Remote.Addr()) || withheld(m) && !snap.allowed(to.Remote.Addr()) {
+			w.deleteAll(m, message.PAssertedIdentity)
+		}
 	}
 	w.replaceBody(m, b.edited, to.Proto.Reliable())
 	w.buf = w.edits.Apply(w.buf[:0], m.Buf)
