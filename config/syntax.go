@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -37,7 +38,7 @@ func syntaxProblem(file string, data []byte, err error) Problem {
 			line = n
 		}
 	}
-	if slices.Contains(structural, text) {
+	if slices.Contains(structural, text) || strings.HasPrefix(text, "unknown anchor ") {
 		line = faultLine(data, err)
 	}
 	return Problem{File: file, Line: line, Message: "not YAML: " + text}

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"maps"
+	"sync"
 
 	"github.com/google/uuid"
 )
@@ -16,35 +17,41 @@ type Catalog struct {
 	// DeletedNames has the names of deleted providers that routes still lead to.
 	DeletedNames map[uuid.UUID]string
 
-	providers map[uuid.UUID]int // Places in Providers.
-	names     map[string]int
-	routes    map[uuid.UUID]int // Places in Routes.
+	index *index // Nil in a catalog that was not made by NewCatalog; that one searches.
 }
 
-// NewCatalog makes a catalog that finds its entries by id and name without a search. It keeps the slices.
+// index finds the places of entries. Each part is made when it is first asked for: who only reads the lists, as the
+// building of a dial plan does, pays nothing.
+type index struct {
+	providersOnce, routesOnce sync.Once
+
+	providers map[uuid.UUID]int
+	names     map[string]int
+	routes    map[uuid.UUID]int
+}
+
+// NewCatalog makes a catalog that finds its entries by id and name without a search. It keeps the slices, which must
+// not change any more.
 func NewCatalog(revision string, all []Provider, routes []Route) *Catalog {
-	c := &Catalog{
-		Revision:  revision,
-		Providers: all,
-		Routes:    routes,
-		providers: make(map[uuid.UUID]int, len(all)),
-		names:     make(map[string]int, len(all)),
-		routes:    make(map[uuid.UUID]int, len(routes)),
-	}
-	for i := range all {
-		c.providers[all[i].ID] = i
-		c.names[all[i].Name] = i
-	}
-	for i := range routes {
-		c.routes[routes[i].ID] = i
-	}
-	return c
+	return &Catalog{Revision: revision, Providers: all, Routes: routes, index: new(index)}
+}
+
+func (c *Catalog) indexProviders() *index {
+	c.index.providersOnce.Do(func() {
+		c.index.providers = make(map[uuid.UUID]int, len(c.Providers))
+		c.index.names = make(map[string]int, len(c.Providers))
+		for i := range c.Providers {
+			c.index.providers[c.Providers[i].ID] = i
+			c.index.names[c.Providers[i].Name] = i
+		}
+	})
+	return c.index
 }
 
 // Provider returns the provider with the id, nil when there is none. The caller must not change it.
 func (c *Catalog) Provider(id uuid.UUID) *Provider {
-	if c.providers != nil {
-		if i, ok := c.providers[id]; ok {
+	if c.index != nil {
+		if i, ok := c.indexProviders().providers[id]; ok {
 			return &c.Providers[i]
 		}
 		return nil
@@ -59,8 +66,8 @@ func (c *Catalog) Provider(id uuid.UUID) *Provider {
 
 // ProviderNamed returns the provider with the name, nil when there is none. The caller must not change it.
 func (c *Catalog) ProviderNamed(name string) *Provider {
-	if c.names != nil {
-		if i, ok := c.names[name]; ok {
+	if c.index != nil {
+		if i, ok := c.indexProviders().names[name]; ok {
 			return &c.Providers[i]
 		}
 		return nil
@@ -75,8 +82,14 @@ func (c *Catalog) ProviderNamed(name string) *Provider {
 
 // Route returns the route with the id, nil when there is none. The caller must not change it.
 func (c *Catalog) Route(id uuid.UUID) *Route {
-	if c.routes != nil {
-		if i, ok := c.routes[id]; ok {
+	if c.index != nil {
+		c.index.routesOnce.Do(func() {
+			c.index.routes = make(map[uuid.UUID]int, len(c.Routes))
+			for i := range c.Routes {
+				c.index.routes[c.Routes[i].ID] = i
+			}
+		})
+		if i, ok := c.index.routes[id]; ok {
 			return &c.Routes[i]
 		}
 		return nil

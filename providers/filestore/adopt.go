@@ -32,7 +32,8 @@ func (s *Store) loadLocked(ctx context.Context, patient bool) (again bool) {
 	if noJournal == nil {
 		defer release()
 	}
-	return s.readLocked(patient, noJournal)
+	_, again = s.readLocked(patient, noJournal)
+	return again
 }
 
 // begin keeps other processes from writing, and brings the journal up to date with what they wrote.
@@ -58,8 +59,9 @@ func readOnly(err error) error {
 	return err
 }
 
-// readLocked is loadLocked with the lock file taken, unless there is no journal because of noJournal.
-func (s *Store) readLocked(patient bool, noJournal error) (again bool) {
+// readLocked is loadLocked with the lock file taken, unless there is no journal because of noJournal. It returns what
+// it read.
+func (s *Store) readLocked(patient bool, noJournal error) (data []byte, again bool) {
 	now := s.current.Load()
 	var sum [sha256.Size]byte // Zero: there is no content.
 	var c *providers.Catalog
@@ -70,20 +72,20 @@ func (s *Store) readLocked(patient bool, noJournal error) (again bool) {
 		sum = sha256.Sum256(data)
 	}
 	if now != nil && now.seen == sum {
-		return false
+		return data, false
 	}
 	changed := s.changedAt(s.path)
 	if err == nil {
 		if s.journal.n == 0 && s.journal.baseline.IsZero() {
 			s.journal.baseline = changed
 		}
-		c, ix, problems = read(s.path, data, s.journal)
+		c, ix, problems = read(s.path, data, revisionOf(sum), s.journal)
 	} else {
 		problems = []providers.Problem{{File: s.path, Line: 1, Message: "reading the catalog: " + reason(err)}}
 	}
 	if c == nil && patient && (s.doubted == nil || *s.doubted != sum) {
 		s.doubted = &sum
-		return true
+		return data, true
 	}
 	s.doubted = nil
 	next := &state{catalog: c, index: ix, seen: sum, warnings: problems, loaded: s.now()}
@@ -100,7 +102,7 @@ func (s *Store) readLocked(patient bool, noJournal error) (again bool) {
 		next.journal = errors.Join(noJournal, s.noteEdit(data, c, changed, noJournal == nil))
 	}
 	s.publish(next)
-	return false
+	return data, false
 }
 
 // noteEdit gives the entries that a hand changed their times, and writes the edit to the journal.
@@ -158,7 +160,7 @@ func (s *Store) base(at place) *providers.Catalog {
 	if !ok {
 		return nil
 	}
-	c, _, _ := read(s.path, content, j)
+	c, _, _ := read(s.path, content, j.revision, j)
 	return c
 }
 

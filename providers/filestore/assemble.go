@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -115,24 +116,26 @@ func (a *assembler) find(e *routeEntry) uuid.UUID {
 	if i, ok := a.names[e.provider]; ok {
 		return a.providers[i].ID
 	}
+	path := "routes[" + itoa(e.at) + "].provider: "
 	if !isID {
 		names := make([]string, 0, len(a.names))
 		for name := range a.names {
 			names = append(names, name)
 		}
+		slices.Sort(names) // So that of two that are as near the same is named each time.
 		hint := ""
 		if s := suggest(e.provider, names); s != "" {
 			hint = "; did you mean \"" + s + "\"?"
 		}
-		a.add(e.line, false, "provider: no provider is called \""+providers.Clip(e.provider)+"\""+hint)
+		a.add(e.providerLine, false, path+"no provider is called \""+providers.Clip(e.provider)+"\""+hint)
 		return uuid.Nil
 	}
 	// An id outlives its provider: the API deletes providers and leaves their routes, which lead nowhere then.
 	if name := a.memory.deletedName(id); name != "" {
 		a.deleted[id] = name
-		a.add(e.line, true, "provider: "+providers.Clip(name)+" ("+id.String()+") was deleted; the route is skipped")
+		a.add(e.providerLine, true, path+providers.Clip(name)+" ("+id.String()+") was deleted; the route is skipped")
 	} else {
-		a.add(e.line, true, "provider: none has the id "+id.String()+"; the route is skipped")
+		a.add(e.providerLine, true, path+"none has the id "+id.String()+"; the route is skipped")
 	}
 	return id
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,12 +53,14 @@ func (s *Store) Restore(ctx context.Context, by providers.Actor, n int64) (*prov
 		if bytes.Equal(content, data) {
 			return nil, nil //nolint:nilnil // Nothing to write is no error.
 		}
-		c, ix, problems := read(s.path, content, s.journal)
+		sum := sha256.Sum256(content)
+		c, ix, problems := read(s.path, content, revisionOf(sum), s.journal)
 		if c == nil {
 			return nil, fmt.Errorf("revision %d: %w: %w", n, providers.ErrInvalid, providers.Join(problems))
 		}
 		changes := providers.Difference(now.catalog, c, providers.Microseconds(s.now()))
-		return &revised{by: by, content: content, catalog: c, index: ix, changes: changes, warnings: problems}, nil
+		r := &revised{by: by, content: content, sum: sum, catalog: c, index: ix, changes: changes, warnings: problems}
+		return r, nil
 	})
 }
 

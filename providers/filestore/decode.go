@@ -20,8 +20,31 @@ type decoder struct {
 	shift    int // What to add to a node's line: nodes of one entry count from its own first line.
 	problems []providers.Problem
 
-	// bad has the keys of the entry at hand that are noted already, so that what follows from them is not noted too.
-	bad []string
+	// The entry at hand. Paths within it are relative to it: building them in full for what has no fault would take
+	// most of the time.
+	list string
+	at   int
+	bad  []string // Paths that are noted already, so that what follows from them is not noted too.
+}
+
+// entry begins another entry.
+func (d *decoder) entry(list string, at int) { d.list, d.at, d.bad = list, at, d.bad[:0] }
+
+// full returns the whole path of a key of the entry at hand.
+func (d *decoder) full(path string) string {
+	entry := d.list + "[" + strconv.Itoa(d.at) + "]"
+	if path == "" {
+		return entry
+	}
+	return entry + "." + path
+}
+
+// within returns the path of a key in what stands at path.
+func within(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
 }
 
 func (d *decoder) add(line int, format string, args ...any) {
@@ -32,8 +55,8 @@ func (d *decoder) add(line int, format string, args ...any) {
 
 // wrong notes that the value at n breaks a rule.
 func (d *decoder) wrong(n *yaml.Node, path, format string, args ...any) {
-	d.bad = append(d.bad, path[strings.IndexByte(path, '.')+1:])
-	d.add(n.Line, "%s: %s", path, fmt.Sprintf(format, args...))
+	d.bad = append(d.bad, path)
+	d.add(n.Line, "%s: %s", d.full(providers.Clip(path)), fmt.Sprintf(format, args...))
 }
 
 // resolve follows an alias to what it stands for.
@@ -57,7 +80,7 @@ func (d *decoder) mapping(path string, n *yaml.Node, known []string, each func(k
 			d.wrong(key, path, "%s where the name of a key must stand", describe(key))
 			continue
 		}
-		full := path + "." + providers.Clip(key.Value)
+		full := within(path, key.Value)
 		if line := firstLine(n.Content[:i], key.Value); line > 0 {
 			d.wrong(key, full, "is given twice, first on line %d", line+d.shift)
 			continue
@@ -91,15 +114,20 @@ func firstLine(content []*yaml.Node, key string) int {
 }
 
 func (d *decoder) unknown(key *yaml.Node, path string, known []string) {
-	hint := "known here: " + strings.Join(known, ", ")
-	if s := suggest(key.Value, known); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
-	}
-	d.wrong(key, path, "unknown key; %s", hint)
+	d.wrong(key, path, "%s", unknownKey(key.Value, known))
 }
 
-// list calls each with every element of n.
-func (d *decoder) list(path string, n *yaml.Node, each func(path string, item *yaml.Node)) {
+// unknownKey says what is wrong with a key that nobody knows.
+func unknownKey(key string, known []string) string {
+	hint := "known here: " + strings.Join(known, ", ")
+	if s := suggest(key, known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	return "unknown key; " + hint
+}
+
+// elements calls each with every element of n.
+func (d *decoder) elements(path string, n *yaml.Node, each func(path string, item *yaml.Node)) {
 	if n.Kind != yaml.SequenceNode {
 		d.wrong(n, path, "%s where a list must stand", describe(n))
 		return

@@ -30,8 +30,10 @@ type target struct {
 type routeEntry struct {
 	providers.Route // ID and ProviderID are Nil where the file has no id.
 
-	line     int
-	provider string // A name or an id.
+	at, line int // The number and the line of the entry.
+
+	provider     string // A name or an id.
+	providerLine int
 }
 
 // The keys of entries. Those of a provider stand in the order in which an entry is written.
@@ -51,13 +53,13 @@ var (
 	documentKeys = []string{"providers", "routes"}              //nolint:gochecknoglobals // A table.
 )
 
-// provider reads one entry; path names it in problems.
-func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
-	d.bad = d.bad[:0]
+// provider reads entry i of the list of providers.
+func (d *decoder) provider(i int, n *yaml.Node) providerEntry {
+	d.entry("providers", i)
 	e := providerEntry{line: n.Line + d.shift}
 	e.Type, e.Enabled = "sip", true
 	var secretHeaders []string
-	d.mapping(path, n, providerKeys, func(key, path string, v *yaml.Node) bool {
+	d.mapping("", n, providerKeys, func(key, path string, v *yaml.Node) bool {
 		switch key {
 		case "name":
 			d.text(&e.Name, path, v)
@@ -76,7 +78,7 @@ func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
 		case "tech_headers":
 			d.techHeaders(&e.Provider, path, v)
 		case "secret_headers":
-			d.list(path, v, func(path string, v *yaml.Node) {
+			d.elements(path, v, func(path string, v *yaml.Node) {
 				var name string
 				if d.word(&name, path, v) {
 					secretHeaders = append(secretHeaders, name)
@@ -119,10 +121,10 @@ func (d *decoder) provider(path string, n *yaml.Node) providerEntry {
 	if e.hasPriority && !e.hasTargets {
 		e.targets = []target{{text: providers.TargetAll, line: e.line}}
 	}
-	d.markSecret(&e.Provider, path, n, secretHeaders)
-	d.validate(path, n, e.Validate())
+	d.markSecret(&e.Provider, n, secretHeaders)
+	d.validate(n, e.Validate())
 	if e.hasPriority || e.hasTargets {
-		d.validate(path, n, shorthandRules(e.priority))
+		d.validate(n, shorthandRules(e.priority))
 	}
 	return e
 }
@@ -137,12 +139,12 @@ func shorthandRules(priority int) providers.FieldErrors {
 }
 
 // validate notes what breaks a rule of the domain, at the line of its key.
-func (d *decoder) validate(path string, n *yaml.Node, errs providers.FieldErrors) {
+func (d *decoder) validate(n *yaml.Node, errs providers.FieldErrors) {
 	for _, e := range errs {
 		if slices.ContainsFunc(d.bad, func(bad string) bool { return covers(bad, e.Field) }) {
 			continue
 		}
-		d.add(fieldLine(n, e.Field), "%s.%s", path, e.Error())
+		d.add(fieldLine(n, e.Field), "%s", d.full(e.Error()))
 	}
 }
 
@@ -159,21 +161,26 @@ func covers(bad, field string) bool {
 // around it.
 func fieldLine(n *yaml.Node, field string) int {
 	line := n.Line
-	for _, key := range strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		found := false
-		if n.Kind == yaml.MappingNode {
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				if strings.EqualFold(n.Content[i].Value, key) {
-					line, n, found = n.Content[i].Line, resolve(n.Content[i+1]), true
-					break
-				}
-			}
-		}
-		if !found {
+	for _, name := range strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		i := keyPlace(n, name)
+		if i < 0 {
 			break
 		}
+		line, n = n.Content[i].Line, resolve(n.Content[i+1])
 	}
 	return line
+}
+
+// keyPlace returns the index of a key of n, -1 if it has none of that name.
+func keyPlace(n *yaml.Node, name string) int {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == name {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 func (d *decoder) techHeaders(p *providers.Provider, path string, n *yaml.Node) {
@@ -186,11 +193,11 @@ func (d *decoder) techHeaders(p *providers.Provider, path string, n *yaml.Node) 
 }
 
 // markSecret marks the headers that secret_headers names.
-func (d *decoder) markSecret(p *providers.Provider, path string, n *yaml.Node, names []string) {
+func (d *decoder) markSecret(p *providers.Provider, n *yaml.Node, names []string) {
 	for _, name := range names {
 		i := slices.IndexFunc(p.TechHeaders, func(h providers.Header) bool { return strings.EqualFold(h.Name, name) })
 		if i < 0 {
-			d.add(fieldLine(n, "secret_headers"), "%s.secret_headers: %q is not among tech_headers", path, providers.Clip(name))
+			d.add(fieldLine(n, "secret_headers"), "%s: %q is not among tech_headers", d.full("secret_headers"), providers.Clip(name))
 			continue
 		}
 		p.TechHeaders[i].Secret = true
@@ -231,7 +238,7 @@ func (d *decoder) failover(f *providers.Failover, path string, n *yaml.Node) {
 		switch key {
 		case "next":
 			f.Next = []string{}
-			d.list(path, v, func(path string, v *yaml.Node) {
+			d.elements(path, v, func(path string, v *yaml.Node) {
 				var code string
 				if d.text(&code, path, v) {
 					f.Next = append(f.Next, strings.ToLower(code))
@@ -280,7 +287,7 @@ func (d *decoder) credentials(c *providers.Credentials, path string, n *yaml.Nod
 }
 
 func (d *decoder) targets(e *providerEntry, path string, n *yaml.Node) {
-	d.list(path, n, func(path string, v *yaml.Node) {
+	d.elements(path, n, func(path string, v *yaml.Node) {
 		var s string
 		if !d.text(&s, path, v) {
 			return
@@ -294,12 +301,12 @@ func (d *decoder) targets(e *providerEntry, path string, n *yaml.Node) {
 	})
 }
 
-// route reads one entry; path names it in problems.
-func (d *decoder) route(path string, n *yaml.Node) routeEntry {
-	d.bad = d.bad[:0]
-	e := routeEntry{line: n.Line + d.shift}
+// route reads entry i of the list of routes.
+func (d *decoder) route(i int, n *yaml.Node) routeEntry {
+	d.entry("routes", i)
+	e := routeEntry{at: i, line: n.Line + d.shift}
 	e.CustomerID, e.Weight = providers.Everyone, providers.DefaultWeight
-	d.mapping(path, n, routeKeys, func(key, path string, v *yaml.Node) bool {
+	d.mapping("", n, routeKeys, func(key, path string, v *yaml.Node) bool {
 		switch key {
 		case "target":
 			var s string
@@ -311,6 +318,7 @@ func (d *decoder) route(path string, n *yaml.Node) routeEntry {
 			}
 		case "provider":
 			d.text(&e.provider, path, v)
+			e.providerLine = v.Line + d.shift
 		case "priority":
 			d.integer(&e.Priority, path, v)
 		case "weight":
@@ -332,10 +340,10 @@ func (d *decoder) route(path string, n *yaml.Node) routeEntry {
 		return e
 	}
 	if e.provider == "" && !slices.Contains(d.bad, "provider") {
-		d.add(fieldLine(n, "provider"), "%s.provider: is missing", path)
+		d.add(fieldLine(n, "provider"), "%s: is missing", d.full("provider"))
 	}
 	checked := e.Route
 	checked.ProviderID = providers.Everyone // Looked up later, when all providers are known.
-	d.validate(path, n, checked.Validate())
+	d.validate(n, checked.Validate())
 	return e
 }

@@ -29,21 +29,21 @@ func Load(path string) (*providers.Catalog, []providers.Problem) {
 		j = newJournal(j.path)
 		j.baseline = s.changedAt(path)
 	}
-	c, _, problems := read(path, data, j)
+	c, _, problems := read(path, data, revision(data), j)
 	return c, problems
 }
 
 // Parse reads a file's content, which was changed last at the given time. The catalog is nil unless all problems
 // are warnings.
 func Parse(name string, data []byte, changed time.Time) (*providers.Catalog, []providers.Problem) {
-	c, _, problems := read(name, data, forgetful(changed))
+	c, _, problems := read(name, data, revision(data), forgetful(changed))
 	return c, problems
 }
 
 // read reads a file's content with what is remembered of its entries.
-func read(name string, data []byte, m memory) (*providers.Catalog, index, []providers.Problem) {
+func read(name string, data []byte, rev string, m memory) (*providers.Catalog, index, []providers.Problem) {
 	all, problems := parse(name, data)
-	c, ix, more := assemble(name, revision(data), all, m)
+	c, ix, more := assemble(name, rev, all, m)
 	problems = append(problems, more...)
 	slices.SortStableFunc(problems, func(a, b providers.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	for _, p := range problems {
@@ -61,10 +61,9 @@ func (f forgetful) times(uuid.UUID) (created, updated time.Time) { return time.T
 func (forgetful) deletedName(uuid.UUID) string                   { return "" }
 
 // revision names a content: it changes with every byte.
-func revision(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8])
-}
+func revision(data []byte) string { return revisionOf(sha256.Sum256(data)) }
+
+func revisionOf(sum [sha256.Size]byte) string { return hex.EncodeToString(sum[:8]) }
 
 func itoa(n int) string { return strconv.Itoa(n) }
 

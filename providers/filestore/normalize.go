@@ -3,7 +3,6 @@ package filestore
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -63,13 +62,16 @@ func expand(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// maybeAnchor finds what looks like an anchor; in a text or comment it may be anything.
-var maybeAnchor = regexp.MustCompile(`(?m)(?:^|[\s\[{,])&[^\s&]`)
-
 // hasAnchors says whether some entry is written in terms of another, which could not be changed alone then.
 func hasAnchors(data []byte) bool {
-	if !maybeAnchor.Match(data) {
-		return false
+	maybe := false // In a text or comment it may be anything.
+	for at := 0; !maybe; at++ {
+		next := bytes.IndexByte(data[at:], '&')
+		if next < 0 {
+			return false
+		}
+		at += next
+		maybe = at == 0 || bytes.IndexByte([]byte(" \t\n[{,:-"), data[at-1]) >= 0
 	}
 	var root yaml.Node
 	return yaml.Unmarshal(data, &root) != nil || anyAnchor(&root)

@@ -3,12 +3,9 @@ package filestore
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"regexp"
 	"slices"
-	"strconv"
-	"unicode/utf8"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -28,6 +25,15 @@ func parse(file string, data []byte) (entries, []providers.Problem) {
 		d.add(line, "%s", what)
 		return entries{}, d.problems
 	}
+	if all, ok := parseQuick(file, data); ok {
+		return all, nil
+	}
+	return parseWhole(file, data)
+}
+
+// parseWhole reads a file as YAML has it, in any form.
+func parseWhole(file string, data []byte) (entries, []providers.Problem) {
+	d := &decoder{file: file}
 	var all entries
 	if root := d.document(data); root != nil {
 		all = d.root(root)
@@ -39,7 +45,7 @@ func parse(file string, data []byte) (entries, []providers.Problem) {
 func (d *decoder) root(n *yaml.Node) entries {
 	var all entries
 	if n.Kind != yaml.MappingNode {
-		d.add(n.Line, "%s where the keys %v must stand", describe(n), documentKeys)
+		d.add(n.Line, "%s where the keys %s must stand", describe(n), strings.Join(documentKeys, " and "))
 		return all
 	}
 	if firstLine(n.Content, "providers") == 0 {
@@ -51,24 +57,23 @@ func (d *decoder) root(n *yaml.Node) entries {
 		line := firstLine(n.Content[:i], key.Value)
 		switch {
 		case !slices.Contains(documentKeys, key.Value):
-			d.unknown(key, providers.Clip(key.Value), documentKeys)
-			continue
+			d.add(key.Line, "%s: %s", providers.Clip(key.Value), unknownKey(key.Value, documentKeys))
 		case line > 0:
 			d.add(key.Line, "%s: is given twice, first on line %d", key.Value, line)
-			continue
 		case empty && key.Value == "providers":
 			d.add(key.Line, "providers: holds nothing; write `providers: []` if there are none")
-			continue
 		case empty:
-			continue
-		}
-		d.list(key.Value, value, func(path string, item *yaml.Node) {
-			if key.Value == "providers" {
-				all.providers = append(all.providers, d.provider(path, item))
-			} else {
-				all.routes = append(all.routes, d.route(path, item))
+		case value.Kind != yaml.SequenceNode:
+			d.add(value.Line, "%s: %s where a list must stand", key.Value, describe(value))
+		case key.Value == "providers":
+			for i, item := range value.Content {
+				all.providers = append(all.providers, d.provider(i, resolve(item)))
 			}
-		})
+		default:
+			for i, item := range value.Content {
+				all.routes = append(all.routes, d.route(i, resolve(item)))
+			}
+		}
 	}
 	return all
 }
@@ -82,7 +87,7 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		d.add(1, "the file is empty; write `providers: []` if there are none")
 		return nil
 	case err != nil:
-		d.syntax(err)
+		d.problems = append(d.problems, syntaxProblem(d.file, data, err))
 		return nil
 	}
 	switch err := decode.Decode(&second); {
@@ -90,7 +95,7 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		d.add(second.Line, "a second document begins here; a catalog is one document")
 		return nil
 	case !errors.Is(err, io.EOF):
-		d.syntax(err)
+		d.problems = append(d.problems, syntaxProblem(d.file, data, err))
 		return nil
 	}
 	root := resolve(first.Content[0])
@@ -99,43 +104,4 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		return nil
 	}
 	return root
-}
-
-// yamlLine finds the line in an error of the YAML parser, which has no other way to tell it.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
-func (d *decoder) syntax(err error) {
-	text, line := err.Error(), 1
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		text = text[len(m[0]):]
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = n
-		}
-	}
-	d.add(line, "not YAML: %s", text)
-}
-
-// unreadable finds bytes that no YAML file may hold, for which the parser has no line.
-func unreadable(data []byte) (line int, what string) {
-	line = 1
-	for i := 0; i < len(data); {
-		if c := data[i]; c < utf8.RuneSelf {
-			if c == '\n' {
-				line++
-			} else if c < ' ' && c != '\t' && c != '\r' || c == 0x7F {
-				return line, fmt.Sprintf("not YAML: control character %U", rune(c))
-			}
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size <= 1 {
-			return line, fmt.Sprintf("not YAML: the byte 0x%02X is not UTF-8", data[i])
-		}
-		if r == 0xFFFE || r == 0xFFFF {
-			return line, fmt.Sprintf("not YAML: character %U", r)
-		}
-		i += size
-	}
-	return 0, ""
 }

@@ -105,8 +105,10 @@ func (r *rewriter) plan(changes []providers.Change) {
 		if c := touchedRoutes[id]; c != nil {
 			r.routeEdits[i] = &edit{remove: c.Verb == providers.VerbDelete, route: c.RouteAfter}
 			delete(touchedRoutes, id)
-		} else if route := r.after.Route(id); len(moved) > 0 && route != nil && moved[route.ProviderID] {
-			r.routeEdits[i] = &edit{route: route}
+		} else if len(moved) > 0 {
+			if route := r.after.Route(id); route != nil && moved[route.ProviderID] {
+				r.routeEdits[i] = &edit{route: route}
+			}
 		}
 	}
 	// What is left has no entry: it is new, or made by shorthand.
@@ -163,7 +165,7 @@ func (r *rewriter) cutProviders() error {
 
 func (r *rewriter) editProvider(s *section, i int, change *edit) (string, error) {
 	d := &decoder{}
-	entry := d.provider("", r.entryNode(s, i))
+	entry := d.provider(i, r.entryNode(s, i))
 	if len(d.problems) > 0 {
 		return "", errHarm
 	}
@@ -187,7 +189,7 @@ func (r *rewriter) editProvider(s *section, i int, change *edit) (string, error)
 	}
 	d = &decoder{}
 	if n := parseEntry(text); n != nil {
-		if read := d.provider("", n); len(d.problems) == 0 && slices.EqualFunc(providerFields(&read), after, sameValue) {
+		if read := d.provider(i, n); len(d.problems) == 0 && slices.EqualFunc(providerFields(&read), after, sameValue) {
 			return text, nil
 		}
 	}
@@ -220,7 +222,7 @@ func (r *rewriter) cutRoutes() error {
 
 func (r *rewriter) editRoute(s *section, i int, route *providers.Route) (string, error) {
 	d := &decoder{}
-	entry := d.route("", r.entryNode(s, i))
+	entry := d.route(i, r.entryNode(s, i))
 	if len(d.problems) > 0 {
 		return "", errHarm
 	}
@@ -238,7 +240,7 @@ func (r *rewriter) editRoute(s *section, i int, route *providers.Route) (string,
 	}
 	d = &decoder{}
 	if n := parseEntry(text); n != nil {
-		if read := d.route("", n); len(d.problems) == 0 && slices.EqualFunc(routeFields(&read), after, sameValue) {
+		if read := d.route(i, n); len(d.problems) == 0 && slices.EqualFunc(routeFields(&read), after, sameValue) {
 			return text, nil
 		}
 	}

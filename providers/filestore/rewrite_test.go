@@ -189,7 +189,7 @@ func changeRoute(d *providers.Draft, verb, target, to string, fields []string) e
 // compose makes the changes upon a file's content and returns the new content, which must say what is meant.
 func compose(t *testing.T, before, changes string) string {
 	t.Helper()
-	c, ix, problems := read("before", []byte(before), forgetful(dawn))
+	c, ix, problems := read("before", []byte(before), "1", forgetful(dawn))
 	if c == nil {
 		t.Fatal(problems)
 	}
@@ -207,7 +207,7 @@ func compose(t *testing.T, before, changes string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, readIndex, problems := read("after", got, forgetful(dawn))
+	again, readIndex, problems := read("after", got, "2", forgetful(dawn))
 	if again == nil {
 		t.Fatalf("%v in\n%s", problems, got)
 	}
@@ -261,7 +261,7 @@ func FuzzRewrite(f *testing.F) {
 		f.Add(readGolden(f, file).before, []byte{byte(i), byte(i + 1), byte(i + 2), 0x10, 0x21, 0x32, 0x43, 0x54, 0x65})
 	}
 	f.Fuzz(func(t *testing.T, before string, steps []byte) {
-		c, ix, _ := read("before", []byte(before), forgetful(dawn))
+		c, ix, _ := read("before", []byte(before), "1", forgetful(dawn))
 		if c == nil || len(steps) > 16 {
 			return
 		}
@@ -278,7 +278,7 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, readIndex, problems := read("after", got, forgetful(dawn))
+		again, readIndex, problems := read("after", got, "2", forgetful(dawn))
 		if again == nil {
 			t.Fatalf("%v in\n%s\nfrom\n%s", problems, got, before)
 		}

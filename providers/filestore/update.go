@@ -45,12 +45,13 @@ func (s *Store) Update(
 		if err != nil {
 			return nil, err
 		}
-		after.Revision = revision(content)
-		r := &revised{by: by, content: content, catalog: after, index: ix, changes: d.Changes()}
+		sum := sha256.Sum256(content)
+		after.Revision = revisionOf(sum)
+		r := &revised{by: by, content: content, sum: sum, catalog: after, index: ix, changes: d.Changes()}
 		if len(content) > verifyLimit {
 			return r, nil
 		}
-		again, _, problems := read(s.path, content, s.journal)
+		again, _, problems := read(s.path, content, after.Revision, s.journal)
 		if again == nil {
 			return nil, fmt.Errorf("%w (%w)", errHarm, providers.Join(problems))
 		}
@@ -66,6 +67,7 @@ func (s *Store) Update(
 type revised struct {
 	by      providers.Actor
 	content []byte
+	sum     [sha256.Size]byte // Of content.
 	catalog *providers.Catalog
 	index   index
 	changes []providers.Change
@@ -88,10 +90,11 @@ func (s *Store) write(
 	}
 	defer release()
 	for range raceLimit {
-		if err := s.readWhole(ctx); err != nil {
+		data, err := s.readWhole(ctx)
+		if err != nil {
 			return nil, err
 		}
-		c, err := s.writeLocked(compose)
+		c, err := s.writeLocked(data, compose)
 		if !errors.Is(err, errRaced) {
 			return c, err
 		}
@@ -100,36 +103,32 @@ func (s *Store) write(
 }
 
 // readWhole reads the file, and gives a hand that writes it just now the time to end.
-func (s *Store) readWhole(ctx context.Context) error {
+func (s *Store) readWhole(ctx context.Context) ([]byte, error) {
 	until := time.Now().Add(secondThought)
 	retry := time.NewTicker(settle)
 	defer retry.Stop()
 	for {
 		patient := time.Now().Before(until)
-		again := s.readLocked(patient, nil)
+		data, again := s.readLocked(patient, nil)
 		if !patient || !again && s.current.Load().err == nil {
-			return nil
+			return data, nil
 		}
 		s.doubted = nil // Else the next reading would call it broken for good.
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-retry.C:
 		}
 	}
 }
 
-func (s *Store) writeLocked(compose func(now *state, data []byte) (*revised, error)) (*providers.Catalog, error) {
+// writeLocked makes a change upon data, which is what the file held a moment ago.
+func (s *Store) writeLocked(
+	data []byte, compose func(now *state, data []byte) (*revised, error),
+) (*providers.Catalog, error) {
 	now := s.current.Load()
 	if now.err != nil {
 		return nil, fmt.Errorf("%w: %w", providers.ErrInvalid, now.err)
-	}
-	data, err := os.ReadFile(s.path)
-	if err != nil {
-		return nil, err
-	}
-	if sha256.Sum256(data) != now.seen {
-		return nil, errRaced
 	}
 	if s.journal.revision != now.catalog.Revision {
 		// It could not be written when the file was read, or was taken away since.
@@ -148,7 +147,7 @@ func (s *Store) writeLocked(compose func(now *state, data []byte) (*revised, err
 		return nil, readOnly(err)
 	}
 	next := &state{
-		catalog: r.catalog, index: r.index, seen: sha256.Sum256(r.content), loaded: s.now(), failures: now.failures,
+		catalog: r.catalog, index: r.index, seen: r.sum, loaded: s.now(), failures: now.failures,
 		warnings: r.warnings,
 	}
 	s.publish(next)
