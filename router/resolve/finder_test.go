@@ -27,7 +27,8 @@ two.full.test.        60 IN AAAA 2001:db8::12
 
 naptr-alone.test.     60 IN NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.full.test.
 naptr-alone.test.     60 IN NAPTR 10 10 "u" "SIP+D2U" "!^.*$!sip:x@y!" .
-naptr-alone.test.     60 IN NAPTR 10 10 "" "SIP+D2U" "" other.test.
+naptr-alone.test.     60 IN NAPTR 10 10 "" "SIP+D2U" "" _sip._udp.full.test.
+naptr-alone.test.     60 IN NAPTR 10 10 "s" "SIP+D2U" "!^.*$!sip:x@y!" _sip._udp.full.test.
 naptr-alone.test.     60 IN A 192.0.2.2
 
 naptr-dead.test.      60 IN NAPTR 10 10 "s" "SIP+D2U" "" _sip._udp.nowhere.test.
@@ -44,7 +45,7 @@ _sip._udp.srv-both.test. 60 IN SRV 0 0 5091 srv-both.test.
 _sip._tcp.srv-both.test. 60 IN SRV 0 0 5092 srv-both.test.
 
 no-udp.test.          60 IN A 192.0.2.5
-_sip._udp.no-udp.test. 60 IN SRV 0 0 0 .
+_sip._udp.no-udp.test. 60 IN SRV 0 0 5060 .
 no-sip.test.          60 IN A 192.0.2.6
 _sip._udp.no-sip.test. 60 IN SRV 0 0 0 .
 _sip._tcp.no-sip.test. 60 IN SRV 0 0 0 .
@@ -54,6 +55,13 @@ srv-half.test.        60 IN A 192.0.2.8
 _sip._udp.srv-half.test. 60 IN SRV 0 0 5060 .
 _sip._udp.srv-half.test. 60 IN SRV 5 0 5060 one.full.test.
 _sip._udp.srv-half.test. 60 IN SRV 5 0 0 two.full.test.
+
+twice.test.           60 IN A 192.0.2.9
+_sip._udp.twice.test. 60 IN SRV 1 1 5060 one.full.test.
+_sip._udp.twice.test. 60 IN SRV 1 2 5060 one.full.test.
+_sip._udp.twice.test. 60 IN SRV 2 1 5060 same.test.
+_sip._udp.twice.test. 60 IN SRV 2 1 5061 same.test.
+same.test.            60 IN A 192.0.2.11
 
 dual.test.            60 IN AAAA 2001:db8::2
 dual.test.            60 IN AAAA 2001:db8::1
@@ -134,6 +142,11 @@ func TestLadder(t *testing.T) {
 		{name: "SRV to the root, transport asked for", query: Query{Host: "no-udp.test", Transport: udp}, err: ErrNoService},
 		{name: "SRV to nowhere is not the host", query: Query{Host: "srv-lost.test", Transport: udp}, err: ErrNotFound},
 		{name: "SRV without the useless", query: Query{Host: "srv-half.test"}, want: "udp 192.0.2.11:5060 one.full.test 5/0"},
+
+		{
+			name: "a place is listed once", query: Query{Host: "twice.test"},
+			want: "udp 192.0.2.11:5060 one.full.test 1/2\nudp 192.0.2.11:5061 same.test 2/1",
+		},
 
 		{name: "IPv4 only", query: Query{Host: "dual.test"}, config: Config{Network: "ip4"}, want: strings.Join(strings.Split(dual, "\n")[:2], "\n")},
 		{name: "IPv6 only", query: Query{Host: "dual.test"}, config: Config{Network: "ip6"}, want: strings.Join(strings.Split(dual, "\n")[2:], "\n")},
@@ -230,9 +243,7 @@ func TestTimeToLive(t *testing.T) {
 	r := newTestResolver(t, Config{MinTTL: 20 * time.Second, MaxTTL: 1000 * time.Second, NegativeTTL: 70 * time.Second}, s)
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.query.Host, tt.soaTTL), func(t *testing.T) {
-			s.mu.Lock()
-			s.soaTTL = tt.soaTTL
-			s.mu.Unlock()
+			s.setSOA(tt.soaTTL)
 			if a := r.finder.find(t.Context(), tt.query); a.ttl != tt.want || a.lame != nil {
 				t.Errorf("ttl %v (%v), want %v", a.ttl, a.lame, tt.want)
 			}

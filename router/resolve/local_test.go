@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // machine makes a resolver for a machine with these files. %ADDR in resolv.conf is not needed: its name server has to
@@ -88,6 +90,10 @@ func TestSearchList(t *testing.T) {
 	}
 	if _, err := resolve(t, r, Query{Host: "none"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+	s.hook("A short.", rcode(dns.RcodeServerFailure))
+	if a := r.finder.find(t.Context(), Query{Host: "short", Port: 1}); !errors.Is(a.err, ErrNoAnswer) {
+		t.Errorf("with no answer for the name as it is: %v, %v", a.targets, a.err)
 	}
 }
 

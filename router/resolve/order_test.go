@@ -55,6 +55,27 @@ func TestOrderWeights(t *testing.T) {
 	}
 }
 
+func TestRecordSize(t *testing.T) {
+	first := srvTarget("a", 1, 5, "192.0.2.1")
+	for name, change := range map[string]func(*Target){
+		"host":      func(t *Target) { t.Host = "b" },
+		"port":      func(t *Target) { t.Addr = netip.AddrPortFrom(t.Addr.Addr(), 5061) },
+		"weight":    func(t *Target) { t.Weight = 6 },
+		"transport": func(t *Target) { t.Transport = tcp },
+	} {
+		second := first
+		change(&second)
+		if got := recordSize([]Target{first, first, second}); got != 2 {
+			t.Errorf("another %s: %d, want 2", name, got)
+		}
+	}
+	other := first
+	other.Addr = netip.MustParseAddrPort("[2001:db8::1]:5060")
+	if got := recordSize([]Target{first, other}); got != 2 {
+		t.Errorf("another address: %d, want 2", got)
+	}
+}
+
 func TestOrderIsAPermutation(t *testing.T) {
 	var targets []Target
 	for i := range 60 {

@@ -93,6 +93,13 @@ func (s *server) set(t *testing.T, lines ...string) {
 	s.zone, s.hooks = zone, map[string]hook{}
 }
 
+// setSOA sets for how long the server says that there is nothing; below 0 it does not say.
+func (s *server) setSOA(ttl int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.soaTTL = ttl
+}
+
 // hook has replies to "TYPE name." or to all of a "TYPE" changed.
 func (s *server) hook(to string, h hook) {
 	s.mu.Lock()

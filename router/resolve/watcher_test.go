@@ -389,6 +389,7 @@ func TestLookupAllocatesNothing(t *testing.T) {
 
 func BenchmarkLookup(b *testing.B) {
 	f := &fakeDNS{}
+	f.set("a.test", good(time.Hour, "192.0.2.1"))
 	r := New(Config{})
 	r.watcher.find = f.find
 	r.Watch([]Query{{Host: "a.test"}})
