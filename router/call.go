@@ -140,10 +140,10 @@ func (c *call) over() bool {
 	return true
 }
 
-// wake makes sure that the wheel calls at the call's next deadline.
-func (r *Router) wake(c *call) {
+// wakeLocked makes sure that the wheel calls at the call's next deadline.
+func (w *worker) wakeLocked(c *call) {
 	if d := c.deadline(); d != 0 && (c.queued == 0 || d < c.queued) {
-		c.queued = r.wheel.Add(c.slot, d)
+		c.queued = w.r.wheel.Add(w.id, c.slot, d)
 	}
 }
 
@@ -154,7 +154,7 @@ func (w *worker) settleLocked(c *call) {
 		w.releaseLocked(c)
 		return
 	}
-	w.r.wake(c)
+	w.wakeLocked(c)
 }
 
 // open takes a slot for a new call and locks it. It is nil when all are taken.

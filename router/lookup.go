@@ -69,6 +69,7 @@ func (r *Router) inBackground(u *message.URI, listener uint16, then func(w *work
 		defer cancel()
 		targets, err := r.resolver.Resolve(ctx, q)
 		w := newWorker(r, r.tr.NewSender())
+		defer r.traffic.leave(w.tally)
 		w.now = r.clock()
 		var to transport.Flow
 		ok := false

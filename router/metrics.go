@@ -1,7 +1,6 @@
 package router
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,7 +78,6 @@ func (o outcome) String() string { return outcomeNames[o] }
 // metrics are the router's counters, resolved once: on a message's way none is looked up by name.
 type metrics struct {
 	calls      [numOutcomes]prometheus.Counter
-	in, out    [transport.TLS + 1][numKinds]prometheus.Counter
 	drops      [numDrops]prometheus.Counter
 	dropVec    *prometheus.CounterVec
 	filters    [sdp.Protected + 1]prometheus.Counter
@@ -125,7 +123,6 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 		}, []string{"provider"})
 	}
 	calls := counter("calls_total", "Calls by how they ended.", "outcome")
-	messages := counter("messages_total", "SIP messages by direction, transport and kind.", "direction", "transport", "kind")
 	filters := counter("sdp_filters_total", "Session descriptions that went through a codec policy, by outcome.", "outcome")
 	violations := counter("sdp_answer_violations_total", "Answers that name a codec which was taken out of the offer.")
 	orphans := counter("orphaned_answers_total", "2xx responses that nobody wanted any more, acknowledged and ended by us.")
@@ -153,13 +150,6 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 	for i := range m.filters {
 		m.filters[i] = filters.WithLabelValues(sdp.Outcome(i).String())
 	}
-	for p := transport.UDP; p <= transport.TLS; p++ {
-		for k := range numKinds {
-			name := strings.ToLower(p.String())
-			m.in[p][k] = messages.WithLabelValues("in", name, k.String())
-			m.out[p][k] = messages.WithLabelValues("out", name, k.String())
-		}
-	}
 	progress := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "dialrouter", Name: "calls_in_progress", Help: "Calls that have no final response yet.",
 	}, func() float64 { return float64(r.callsInProgress.Load()) })
@@ -167,7 +157,7 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 		Namespace: "dialrouter", Name: "transactions", Help: "Transactions held in memory, finished ones included.",
 	}, func() float64 { return float64(r.calls.Used()) })
 	for _, c := range []prometheus.Collector{
-		calls, messages, filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers, m.setup,
+		calls, &r.traffic, filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers, m.setup,
 		m.answer, progress, transactions,
 	} {
 		if err := reg.Register(c); err != nil {
@@ -210,16 +200,6 @@ func (m *metrics) keep(s *snapshot) {
 	m.revision.Reset()
 	m.revision.WithLabelValues(s.catalog.Revision).Set(1)
 }
-
-func (m *metrics) received(p transport.Proto, msg *message.Message) {
-	k := requestKind(msg.Method)
-	if !msg.Request {
-		k = replyKind(msg.Status)
-	}
-	m.in[p][k].Inc()
-}
-
-func (m *metrics) sent(p transport.Proto, k kind) { m.out[p][k].Inc() }
 
 func (m *metrics) filtered(o sdp.Outcome) { m.filters[o].Inc() }
 

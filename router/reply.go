@@ -157,6 +157,6 @@ func (w *worker) sendUp(c *call, b []byte, k kind) {
 
 // send queues a message.
 func (w *worker) send(to transport.Flow, b []byte, k kind) {
-	w.r.metrics.sent(to.Proto, k)
+	w.tally.sent(to.Proto, k)
 	w.out.Send(to, b)
 }

@@ -74,6 +74,7 @@ type Router struct {
 	bufs    transaction.Buffers
 	health  *health.Registry
 	metrics *metrics
+	traffic traffic
 	journal *journal
 	noise   noise
 

@@ -31,6 +31,7 @@ type worker struct {
 	due   []uint32
 	rng   *rand.PCG
 
+	tally    *tally
 	drawn    []resolve.Target
 	policies map[string]*sdp.Policy // Per-call codec lists seen before.
 	opened   cookieState
@@ -47,6 +48,7 @@ func newWorker(r *Router, out outbox) *worker {
 		r:        r,
 		out:      out,
 		id:       int(r.workers.Add(1)),
+		tally:    r.traffic.join(),
 		rng:      rand.NewPCG(rand.Uint64(), rand.Uint64()),
 		policies: make(map[string]*sdp.Policy),
 	}
@@ -68,12 +70,12 @@ func (w *worker) Receive(now int64, from transport.Flow, data []byte) {
 	case fault != nil && fault.Status == 0:
 		w.drop(from, dropNotSIP)
 	case m.Request:
-		w.r.metrics.received(from.Proto, m)
+		w.tally.received(from.Proto, m)
 		w.request(from, fault)
 	case fault != nil:
 		w.drop(from, dropMalformed)
 	default:
-		w.r.metrics.received(from.Proto, m)
+		w.tally.received(from.Proto, m)
 		w.response(from)
 	}
 }

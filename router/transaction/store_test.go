@@ -72,7 +72,7 @@ func TestWheel(t *testing.T) {
 		for range rng.IntN(4) {
 			at := now - tick + rng.Int64N(int64(60*time.Second))
 			slot++
-			want[slot] = w.Add(slot, at)
+			want[slot] = w.Add(int(slot), slot, at)
 			if want[slot] < at && at-now < int64(40*time.Second) {
 				t.Fatalf("woken at %d for %d", want[slot], at)
 			}
@@ -100,14 +100,14 @@ func TestWheel(t *testing.T) {
 func TestWheelAfterPause(t *testing.T) {
 	w := transaction.NewWheel(0)
 	for i := range uint32(1000) {
-		w.Add(i, int64(i)*int64(40*time.Millisecond))
+		w.Add(int(i), i, int64(i)*int64(40*time.Millisecond))
 	}
 	got := w.Expire(int64(time.Hour), nil)
 	slices.Sort(got)
 	if len(slices.Compact(got)) != 1000 {
 		t.Fatalf("%d woken, want 1000", len(got))
 	}
-	if at := w.Add(1, int64(time.Hour)+5); at < int64(time.Hour) {
+	if at := w.Add(1, 1, int64(time.Hour)+5); at < int64(time.Hour) {
 		t.Fatalf("woken at %d", at)
 	}
 	if got := w.Expire(int64(time.Hour)+int64(w.Tick()), nil); len(got) != 1 {
@@ -201,7 +201,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		k := transaction.Key{uint64(now) * 0x9e3779b97f4a7c15, uint64(now)}
 		table.Insert(k, slot)
 		b := bufs.Copy(msg)
-		w.Add(slot, now+1)
+		w.Add(0, slot, now+1)
 		due = w.Expire(now+int64(w.Tick()), due[:0])
 		bufs.Put(b)
 		table.Remove(k, slot)
@@ -232,7 +232,7 @@ func BenchmarkWheel(b *testing.B) {
 	b.ReportAllocs()
 	now := int64(0)
 	for i := uint32(0); b.Loop(); i++ {
-		w.Add(i, now+int64(32*time.Second))
+		w.Add(0, i, now+int64(32*time.Second))
 		if i%100 == 0 {
 			now += int64(w.Tick())
 			due = w.Expire(now, due[:0])

@@ -21,7 +21,7 @@ import (
 const (
 	wheelTick    = int64(10 * time.Millisecond)
 	wheelBuckets = 4096
-	wheelShards  = 8
+	wheelShards  = 4
 )
 
 // Wheel wakes slots at given times. It is safe for concurrent use.
@@ -54,10 +54,11 @@ func NewWheel(now int64) *Wheel {
 // Tick is how often Expire wants to be called.
 func (w *Wheel) Tick() time.Duration { return time.Duration(wheelTick) }
 
-// Add asks for a slot to be woken at a time, or shortly after. It returns when that will be: earlier than asked for a
+// Add asks for a slot to be woken at a time, or shortly after. The hint, such as the number of the worker, keeps what
+// one of them writes together: deadlines that are near each other then touch the same memory. It returns when that will be: earlier than asked for a
 // time that is more than a turn away.
-func (w *Wheel) Add(slot uint32, at int64) int64 {
-	s := &w.shards[slot%wheelShards]
+func (w *Wheel) Add(hint int, slot uint32, at int64) int64 {
+	s := &w.shards[hint%wheelShards]
 	tick := (at + wheelTick - 1) / wheelTick
 	s.mu.Lock()
 	tick = min(max(tick, s.done+1), s.done+wheelBuckets-1)
