@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -25,16 +26,18 @@ func (n *node) tcpCaller(t *testing.T) *peer {
 // speaks points an existing peer at the router.
 func (p *peer) speaks(n *node, transport string) *peer {
 	p.transport, p.router = transport, n.udp
-	if transport == "tcp" {
+	switch transport {
+	case "tcp":
 		p.router = n.tcp
+	case "tls":
+		p.router = n.tls
 	}
 	return p
 }
 
 // via is a Via value of the peer with a branch of its own.
 func (p *peer) via(transport string) string {
-	name := map[string]string{"udp": "UDP", "tcp": "TCP"}[transport]
-	return fmt.Sprintf("SIP/2.0/%s %s;branch=%s", name, p.addr, newBranch())
+	return fmt.Sprintf("SIP/2.0/%s %s;branch=%s", strings.ToUpper(transport), p.addr, newBranch())
 }
 
 // request begins a request outside a dialog to a number at the carrier's host.

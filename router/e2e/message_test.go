@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"strconv"
@@ -77,10 +78,14 @@ func unfold(value string) string {
 
 // transport is how the message came.
 func (m *msg) transport() string {
-	if m.conn != nil {
+	switch m.conn.(type) {
+	case nil:
+		return "udp"
+	case *tls.Conn:
+		return "tls"
+	default:
 		return "tcp"
 	}
-	return "udp"
 }
 
 // method is the request's method, empty for a reply.

@@ -37,10 +37,10 @@ type setup struct {
 // node is a running router and what the tests need to reach it.
 type node struct {
 	*router.Router
-	dir      string
-	udp, tcp netip.AddrPort
-	registry *prometheus.Registry
-	log      *logBuffer
+	dir           string
+	udp, tcp, tls netip.AddrPort
+	registry      *prometheus.Registry
+	log           *logBuffer
 }
 
 // The budgets of tests that do not say otherwise: nothing runs out on a busy machine.
@@ -107,6 +107,8 @@ func startRouter(t *testing.T, s setup) *node {
 			n.udp = l.Addr
 		case "tcp":
 			n.tcp = l.Addr
+		case "tls":
+			n.tls = l.Addr
 		}
 	}
 	return n

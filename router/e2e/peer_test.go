@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -25,6 +26,7 @@ type peer struct {
 	// What a caller adds to a peer: where the router listens, and over which transport it is spoken to.
 	router    netip.AddrPort
 	transport string
+	secure    *tls.Config // What its own connections are encrypted by; nil: they are plain TCP.
 
 	mu      sync.Mutex
 	handle  func(m *msg) bool // Sees each message first; true: it is not kept.
@@ -249,6 +251,9 @@ func (p *peer) stream(t testing.TB, to netip.AddrPort) net.Conn {
 	if err != nil {
 		t.Fatalf("connecting to %s: %v", to, err)
 	}
+	if p.secure != nil {
+		conn = tls.Client(conn, p.secure)
+	}
 	p.adopt(conn)
 	return conn
 }
@@ -275,8 +280,8 @@ func (p *peer) answer(t testing.TB, req *msg, code int) *draft {
 
 // contact is the peer's own Contact value.
 func (p *peer) contact(transport string) string {
-	if transport == "tcp" {
-		return fmt.Sprintf("<sip:peer@%s;transport=tcp>", p.addr)
+	if transport != "udp" {
+		return fmt.Sprintf("<sip:peer@%s;transport=%s>", p.addr, transport)
 	}
 	return fmt.Sprintf("<sip:peer@%s>", p.addr)
 }
