@@ -101,7 +101,11 @@ func findLayout(data []byte) (layout, bool) {
 
 // named returns the section whose key stands in a line of the top level, nil if it is neither.
 func (l *layout) named(line []byte) *section {
-	switch key, _, _ := bytes.Cut(line, []byte(":")); string(key) {
+	key, rest, _ := bytes.Cut(line, []byte(":"))
+	if len(rest) > 0 && rest[0] != ' ' {
+		return nil
+	}
+	switch string(key) {
 	case "providers":
 		return &l.providers
 	case "routes":
