@@ -54,13 +54,15 @@ func TestTruncatedMidRecord(t *testing.T) {
 }
 
 func TestSeveralServers(t *testing.T) {
+	t.Parallel()
 	for name, h := range map[string]hook{
 		"silent": silence, "SERVFAIL": rcode(dns.RcodeServerFailure), "REFUSED": rcode(dns.RcodeRefused),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bad, good := newServer(t), newServer(t, "host.test. 60 IN A 192.0.2.1")
 			bad.hookAll(h)
-			r := newTestResolver(t, Config{Network: "ip4"}, bad, good)
+			r := newTestResolver(t, Config{Network: "ip4", Timeout: time.Second}, bad, good)
 			if targets, err := resolve(t, r, host); len(targets) != 1 || err != nil {
 				t.Fatalf("got %v, %v", targets, err)
 			}
@@ -76,6 +78,7 @@ func TestSeveralServers(t *testing.T) {
 }
 
 func TestLostPacket(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "host.test. 60 IN A 192.0.2.1")
 	asked := 0
 	s.hook("A host.test.", func(_ dns.ResponseWriter, reply *dns.Msg) *dns.Msg {
@@ -84,12 +87,13 @@ func TestLostPacket(t *testing.T) {
 		}
 		return reply
 	})
-	if targets, err := resolve(t, newTestResolver(t, Config{Network: "ip4"}, s), host); len(targets) != 1 || err != nil {
+	if targets, err := resolve(t, newTestResolver(t, Config{Network: "ip4", Timeout: time.Second}, s), host); len(targets) != 1 || err != nil {
 		t.Errorf("got %v, %v", targets, err)
 	}
 }
 
 func TestNoServerAnswers(t *testing.T) {
+	t.Parallel()
 	packets, listener := loopback(t)
 	closed := packets.LocalAddr().String() // ICMP says so.
 	packets.Close()
@@ -100,7 +104,7 @@ func TestNoServerAnswers(t *testing.T) {
 		"closed": {closed}, "silent": {mute.addr}, "both": {closed, mute.addr}, "no address": {"not an address"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newTestResolver(t, Config{Servers: servers, Timeout: 50 * time.Millisecond})
+			r := newTestResolver(t, Config{Servers: servers, Timeout: 200 * time.Millisecond})
 			if targets, err := resolve(t, r, Query{Host: "host.test"}); targets != nil || !errors.Is(err, ErrNoAnswer) {
 				t.Errorf("got %v, %v", targets, err)
 			}
@@ -114,6 +118,7 @@ func TestNoServerAnswers(t *testing.T) {
 // TestManySilentServers checks that one question does not last longer with more servers, and that the next one goes
 // to those that were not asked yet.
 func TestManySilentServers(t *testing.T) {
+	t.Parallel()
 	var servers []*server
 	for range 4 {
 		s := newServer(t, "host.test. 60 IN A 192.0.2.1", "more.test. 60 IN A 192.0.2.1")
@@ -121,7 +126,7 @@ func TestManySilentServers(t *testing.T) {
 		servers = append(servers, s)
 	}
 	servers[3].set(t, "host.test. 60 IN A 192.0.2.1", "more.test. 60 IN A 192.0.2.1")
-	r := newTestResolver(t, Config{Network: "ip4", Timeout: 100 * time.Millisecond}, servers...)
+	r := newTestResolver(t, Config{Network: "ip4", Timeout: time.Second}, servers...)
 	if _, err := resolve(t, r, host); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("got %v", err)
 	}
@@ -289,7 +294,7 @@ func TestHugeSets(t *testing.T) {
 	} {
 		var first []Target
 		for range 3 {
-			r := newTestResolver(t, Config{Network: "ip4", Timeout: time.Second}, s)
+			r := newTestResolver(t, Config{Network: "ip4"}, s)
 			s.questions()
 			targets, err := resolve(t, r, tt.query)
 			if err != nil || len(targets) != tt.want {
@@ -311,7 +316,7 @@ func TestHugeSets(t *testing.T) {
 			s.mu.Unlock()
 		}
 	}
-	r := newTestResolver(t, Config{Network: "ip4", Timeout: time.Second}, s)
+	r := newTestResolver(t, Config{Network: "ip4"}, s)
 	if _, err := resolve(t, r, Query{Host: "naptr.test"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
@@ -322,6 +327,7 @@ func TestHugeSets(t *testing.T) {
 
 // TestLame checks that a question without an answer is not taken for the answer that there is nothing.
 func TestLame(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, broken string
 		hook         hook
@@ -336,9 +342,10 @@ func TestLame(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t, zoneLines()...)
 			s.hook(tt.broken, tt.hook)
-			r := newTestResolver(t, Config{Timeout: 60 * time.Millisecond}, s)
+			r := newTestResolver(t, Config{Timeout: 500 * time.Millisecond}, s)
 			a := r.finder.find(t.Context(), Query{Host: "srv-both.test"})
 			if a.lame == nil || spell(a.targets) != tt.want || !errors.Is(a.err, tt.err) {
 				t.Errorf("lame: %v; %s, %v; want %s, %v", a.lame, spell(a.targets), a.err, tt.want, tt.err)

@@ -13,8 +13,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// machine makes a resolver for a machine with these files. %ADDR in resolv.conf is not needed: its name server has to
-// be on port 53, so tests that ask one replace the servers.
+// machine makes a resolver for a machine with these files. A name server there may have a port, for tests.
 func machine(t *testing.T, resolvConf, hosts string) *Resolver {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,7 +22,7 @@ func machine(t *testing.T, resolvConf, hosts string) *Resolver {
 			t.Fatal(err)
 		}
 	}
-	r := newResolver(Config{Timeout: 200 * time.Millisecond}, filepath.Join(dir, "resolv.conf"), filepath.Join(dir, "hosts"))
+	r := newResolver(Config{Timeout: 5 * time.Second}, filepath.Join(dir, "resolv.conf"), filepath.Join(dir, "hosts"))
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
