@@ -157,8 +157,7 @@ func TestProblemElsewhere(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	t.Setenv(config.EnvAdminToken, "token")
-	t.Setenv(config.EnvTelnyxURL, "http://127.0.0.1:1234")
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "dialrouter.yaml")
 	if _, problems := config.Load(path); len(problems) != 1 ||
 		problems[0].String() != path+":1: reading the configuration: no such file or directory" {
@@ -174,15 +173,36 @@ func TestLoad(t *testing.T) {
 	if got, want := c.Catalog.File, filepath.Join(filepath.Dir(path), "providers.yaml"); got != want {
 		t.Errorf("catalog %q, want %q", got, want)
 	}
+}
+
+func TestApplyEnvironment(t *testing.T) {
+	t.Parallel()
+	environment := map[string]string{config.EnvAdminToken: "token", config.EnvTelnyxURL: "http://127.0.0.1:1234"}
+	lookup := func(name string) (string, bool) {
+		value, ok := environment[name]
+		return value, ok
+	}
+	c := parse(t, "d.yaml", "telnyx:\n  url: https://telnyx.example\n")
+	if problems := c.ApplyEnvironment(lookup); len(problems) > 0 {
+		t.Fatal(problems)
+	}
 	if c.Telnyx.URL != "http://127.0.0.1:1234" {
 		t.Errorf("telnyx %q", c.Telnyx.URL)
 	}
 	if len(c.Admin.Tokens) != 1 || c.Admin.Tokens[0].Name != config.EnvAdminToken || c.Admin.Tokens[0].SHA256[0] != 0x3c {
 		t.Errorf("tokens %+v", c.Admin.Tokens)
 	}
-
-	t.Setenv(config.EnvTelnyxURL, "ftp://secret@host")
-	if _, problems = config.Load(path); len(problems) != 1 || strings.Contains(problems[0].String(), "secret") {
+	environment[config.EnvTelnyxURL] = "ftp://secret@host"
+	problems := c.ApplyEnvironment(lookup)
+	if len(problems) != 1 || strings.Contains(problems[0].String(), "secret") || problems[0].Line != 2 {
 		t.Errorf("a bad variable: %v", problems)
+	}
+	if len(c.Admin.Tokens) != 1 {
+		t.Errorf("a token twice: %+v", c.Admin.Tokens)
+	}
+	environment = nil
+	c = parse(t, "d.yaml", "")
+	if problems := c.ApplyEnvironment(lookup); len(problems) > 0 || len(c.Admin.Tokens) > 0 || c.Telnyx.URL != "https://api.telnyx.com/v2" {
+		t.Errorf("no environment: %v, %+v", problems, c)
 	}
 }

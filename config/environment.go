@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 )
 
 // The variables that add to the file.
@@ -11,7 +12,8 @@ const (
 	EnvTelnyxURL  = "DIALROUTER_TELNYX_URL"  // Instead of telnyx.url.
 )
 
-// ApplyEnvironment adds what the environment says. A token is kept as its hash only, like those of the file.
+// ApplyEnvironment adds what the environment says. A token is kept as its hash only, like those of the file. Applied
+// again, it adds nothing twice.
 func (c *Config) ApplyEnvironment(lookup func(string) (string, bool)) []Problem {
 	var problems []Problem
 	if url, ok := lookup(EnvTelnyxURL); ok && url != "" {
@@ -22,7 +24,10 @@ func (c *Config) ApplyEnvironment(lookup func(string) (string, bool)) []Problem 
 		}
 	}
 	if token, ok := lookup(EnvAdminToken); ok && token != "" {
-		c.Admin.Tokens = append(c.Admin.Tokens, Token{Name: EnvAdminToken, SHA256: sha256.Sum256([]byte(token))})
+		added := Token{Name: EnvAdminToken, SHA256: sha256.Sum256([]byte(token))}
+		if !slices.Contains(c.Admin.Tokens, added) {
+			c.Admin.Tokens = append(c.Admin.Tokens, added)
+		}
 	}
 	return problems
 }

@@ -16,15 +16,14 @@ import (
 // maxSize bounds the file: a daemon's configuration is a few kilobytes, so what is larger is the wrong file.
 const maxSize = 1 << 20
 
-// Load reads the file at path and what the environment adds to it (see ApplyEnvironment). The Config is complete
-// even when there are problems, and must not be used then.
+// Load reads the file at path. The Config is complete even when there are problems, and must not be used then. What
+// the environment adds is the caller's to apply (see ApplyEnvironment).
 func Load(path string) (*Config, []Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return defaults(path), []Problem{{File: path, Line: 1, Message: "reading the configuration: " + reason(err)}}
 	}
-	c, problems := Parse(path, data)
-	return c, append(problems, c.ApplyEnvironment(os.LookupEnv)...)
+	return Parse(path, data)
 }
 
 // Parse reads a file's content. Paths in it are relative to the folder of name, which problems are reported under.
