@@ -273,7 +273,7 @@ func TestCancelIsRepeatedUntilAnswered(t *testing.T) {
 func TestRepeatedCancel(t *testing.T) {
 	t.Parallel()
 	b := newPeer(t)
-	n := startRouter(t, setup{providers: trunks(b)})
+	n := startRouter(t, setup{providers: trunks(b), t1: time.Second})
 	a := n.caller(t)
 	inv := a.invite("+15551234567")
 	got := ringing(t, a, b, inv)

@@ -11,7 +11,7 @@ import (
 // soon is how long an expected message may take: the machine may be busy. quiet is how long nothing must come
 // before we believe that nothing will: several times what the router needs.
 const (
-	soon  = 5 * time.Second
+	soon  = 15 * time.Second
 	quiet = 150 * time.Millisecond
 )
 

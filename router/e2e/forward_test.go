@@ -318,7 +318,7 @@ func TestF11_Trying(t *testing.T) {
 	var inv *draft
 	var rep *msg
 	var delay time.Duration
-	for range 10 { // A busy machine may delay some of them.
+	for range 30 { // A busy machine may delay some of them.
 		inv = a.invite("+15551234567").add("Timestamp: 54.21")
 		sent := time.Now()
 		a.send(t, inv)

@@ -293,14 +293,24 @@ func TestR16_ClosedPorts(t *testing.T) {
 					trunk("c", c, "priority: 2"),
 				)})
 				a := n.caller(t)
-				sent := time.Now()
-				a.send(t, a.request(method, "+15551234567"))
-				got := c.expect(t, request(method))
-				if delay := got.at.Sub(sent); delay > 300*time.Millisecond {
+				var delay time.Duration
+				for range 20 { // A busy machine may delay some of them.
+					req := a.request(method, "+15551234567")
+					sent := time.Now()
+					a.send(t, req)
+					got := c.expect(t, request(method).of(req.get("Call-ID")))
+					c.answer(t, got, 486)
+					rep := a.expect(t, status(486).of(req.get("Call-ID")))
+					if method == "INVITE" {
+						a.send(t, ackFor(req, rep))
+					}
+					if delay = got.at.Sub(sent); delay < 100*time.Millisecond {
+						break
+					}
+				}
+				if delay >= 100*time.Millisecond {
 					t.Errorf("c was tried after %v", delay)
 				}
-				c.answer(t, got, 200)
-				a.expect(t, status(200))
 			})
 		}
 	}

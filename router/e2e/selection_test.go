@@ -110,6 +110,10 @@ func TestSelection(t *testing.T) {
 			routes: []string{route("b", "+1"), route("c", "+1")},
 			number: "+15551234567", header: "VB-PROVIDER-IDS: " + idOf("d") + ", " + idOf("b"), want: "d b",
 		},
+		"a provider that is named twice is tried once": {
+			routes: []string{route("b", "+1")},
+			number: "+15551234567", header: "VB-PROVIDER-IDS: " + idOf("c") + "," + idOf("b") + "," + idOf("c"), want: "c b",
+		},
 		"an unknown named provider is left out": {
 			routes: []string{route("b", "+1")},
 			number: "+15551234567", header: "VB-PROVIDER-IDS: " + customerTwo + "," + idOf("c"), want: "c",

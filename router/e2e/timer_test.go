@@ -208,8 +208,10 @@ func TestT07_AckToAnAnswerIsEndToEnd(t *testing.T) {
 	for range 2 {
 		call.a.send(t, ack)
 	}
+	branches := map[string]bool{}
 	for range 2 {
 		got := b.expect(t, request("ACK"))
+		branches[param(got.list("Via")[0], "branch")] = true
 		checkUntouched(t, ack, got)
 		if got.uri() != call.a.target || got.has("Route") {
 			t.Errorf("the ACK arrived as\n%s", got.raw)
@@ -217,6 +219,9 @@ func TestT07_AckToAnAnswerIsEndToEnd(t *testing.T) {
 		if got.get("Max-Forwards") != "69" {
 			t.Errorf("Max-Forwards is %q, want 69", got.get("Max-Forwards"))
 		}
+	}
+	if len(branches) != 1 {
+		t.Errorf("copies of one ACK have the branches %v (RFC 3261 section 16.11)", branches)
 	}
 	if branch := param(first.list("Via")[0], "branch"); branch == param(call.got.list("Via")[0], "branch") {
 		t.Errorf("the ACK has the INVITE's branch %q", branch)
