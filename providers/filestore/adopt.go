@@ -44,6 +44,7 @@ func (s *Store) begin(ctx context.Context) (release func(), err error) {
 	}
 	release, err = lockFile(ctx, at.lock())
 	if err == nil {
+		at.own(at.lock())
 		if err = s.recover(at); err != nil {
 			release()
 		}
@@ -146,6 +147,7 @@ func (s *Store) noteEdit(data []byte, c *providers.Catalog, changed time.Time, w
 	if err != nil {
 		return err
 	}
+	at.own(j.path)
 	return j.refresh()
 }
 

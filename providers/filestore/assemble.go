@@ -28,7 +28,8 @@ type assembler struct {
 	ids       map[uuid.UUID]int
 	providers []providers.Provider
 	routes    []providers.Route
-	lines     map[uuid.UUID]int // Where routes stand.
+	places    map[uuid.UUID]int // In routes.
+	lines     []int             // Of routes.
 	deleted   map[uuid.UUID]string
 	index     index
 }
@@ -46,7 +47,7 @@ func assemble(file, revision string, all entries, m memory) (*providers.Catalog,
 		ids:       make(map[uuid.UUID]int, len(all.providers)),
 		providers: make([]providers.Provider, 0, len(all.providers)),
 		routes:    make([]providers.Route, 0, len(all.routes)+len(all.providers)),
-		lines:     make(map[uuid.UUID]int, len(all.routes)+len(all.providers)),
+		places:    make(map[uuid.UUID]int, len(all.routes)+len(all.providers)),
 		deleted:   make(map[uuid.UUID]string),
 	}
 	lines := make([]int, 0, len(all.providers))
@@ -74,7 +75,7 @@ func (a *assembler) provider(e *providerEntry, lines []int) {
 		a.add(e.line, false, "the name \""+providers.Clip(p.Name)+"\" is taken by the provider on line "+itoa(lines[i])+
 			"; names label the metrics, so each is there once")
 	} else if i, ok := a.ids[p.ID]; ok && p.Name != "" {
-		a.add(e.line, false, "the id "+p.ID.String()+" is taken by the provider on line "+itoa(lines[i]))
+		a.add(e.line, false, "the id "+p.ID.String()+" is taken by the provider on line "+itoa(lines[i])+"; give this one another")
 	}
 	a.names[p.Name], a.ids[p.ID] = len(a.providers), len(a.providers)
 	p.TmCreate, p.TmUpdate = a.memory.times(p.ID)
@@ -146,16 +147,19 @@ func (a *assembler) take(r providers.Route, line int) uuid.UUID {
 	if made {
 		r.ID = providers.RouteID(r.CustomerID, r.Target, r.ProviderID)
 	}
-	if other, ok := a.lines[r.ID]; ok {
-		if made {
-			a.add(line, false, "the route on line "+itoa(other)+" has the same customer, target and provider; give this one an "+
-				"id if both are meant")
+	if i, ok := a.places[r.ID]; ok {
+		other, at := &a.routes[i], itoa(a.lines[i])
+		alike := other.CustomerID == r.CustomerID && other.Target == r.Target && other.ProviderID == r.ProviderID
+		if made && alike {
+			a.add(line, false, "the route on line "+at+" has the same customer, target and provider; give this one an id if both "+
+				"are meant")
 		} else {
-			a.add(line, false, "the id "+r.ID.String()+" is taken by the route on line "+itoa(other))
+			a.add(line, false, "the id "+r.ID.String()+" is taken by the route on line "+at+"; give this one another")
 		}
 		return r.ID
 	}
-	a.lines[r.ID] = line
+	a.places[r.ID] = len(a.routes)
+	a.lines = append(a.lines, line)
 	r.TmCreate, r.TmUpdate = a.memory.times(r.ID)
 	a.routes = append(a.routes, r)
 	return r.ID

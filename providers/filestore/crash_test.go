@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func openHere(t *testing.T, path string) *Store {
 }
 
 func add(s *Store, name string) error {
-	_, err := s.Update(exampleContext(), providers.Actor{Name: "ops"}, func(d *providers.Draft) error {
+	_, err := s.Update(context.Background(), providers.Actor{Name: "ops"}, func(d *providers.Draft) error {
 		_, err := d.CreateProvider(providers.Provider{Type: "sip", Name: name, Hostname: "x.example", Enabled: true})
 		return err
 	})

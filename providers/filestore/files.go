@@ -55,6 +55,21 @@ func (p place) temps() map[int64]string {
 	return temps
 }
 
+// own gives a file that was made beside the catalog the catalog's owner: an administrator's command must not leave
+// behind what the router then cannot write.
+func (p place) own(path string) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	var catalog, made unix.Stat_t
+	if unix.Stat(p.file, &catalog) != nil || unix.Lstat(path, &made) != nil {
+		return
+	}
+	if catalog.Uid != made.Uid || catalog.Gid != made.Gid {
+		_ = os.Lchown(path, int(catalog.Uid), int(catalog.Gid)) // Without the right to, it stays as it is.
+	}
+}
+
 func escapeGlob(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
@@ -74,6 +89,8 @@ func (p place) keep(n int64, content []byte) error {
 	if err := os.WriteFile(p.copyOf(n), content, 0o600); err != nil {
 		return err
 	}
+	p.own(p.history())
+	p.own(p.copyOf(n))
 	entries, err := os.ReadDir(p.history())
 	if err != nil {
 		return err

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/voipbin/dialrouter/providers"
 )
 
 func readAll(tb testing.TB, pattern string) map[string][]byte {
@@ -172,5 +170,3 @@ func TestQuick(t *testing.T) {
 		t.Error("a simple entry is read the slow way")
 	}
 }
-
-var _ = providers.TargetAll

@@ -17,8 +17,6 @@ import (
 	"github.com/voipbin/dialrouter/providers"
 )
 
-func exampleContext() context.Context { return context.Background() }
-
 // TestHandAgainstAPI has a hand edit the file as fast as it can while the API writes to it. No edit of the hand may be
 // lost. The hand itself saves what it read a moment ago, so it may undo the API's changes; the audit tells which.
 func TestHandAgainstAPI(t *testing.T) {

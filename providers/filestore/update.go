@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/voipbin/dialrouter/providers"
 )
@@ -232,21 +229,7 @@ func (s *Store) writeContent(at place, n int64, content []byte) error {
 	if err := os.Chmod(temp, info.Mode().Perm()); err != nil { // The mask of the process may have narrowed it.
 		return err
 	}
-	return keepOwner(temp, info)
-}
-
-// keepOwner gives the new file the owner of the old one, where we may.
-func keepOwner(path string, old os.FileInfo) error {
-	var now unix.Stat_t
-	if err := unix.Stat(path, &now); err != nil {
-		return err
-	}
-	was, ok := old.Sys().(*syscall.Stat_t)
-	if !ok || was.Uid == now.Uid && was.Gid == now.Gid {
-		return nil
-	}
-	// Without the right to, the file is ours from now on, and as readable as it was.
-	_ = os.Chown(path, int(was.Uid), int(was.Gid))
+	at.own(temp)
 	return nil
 }
 

@@ -54,7 +54,9 @@ func (s *Store) watch(ctx context.Context, path string) {
 	var failed chan error
 	if watcher, err := fsnotify.NewWatcher(); err == nil {
 		defer func() { _ = watcher.Close() }()
-		if watcher.Add(filepath.Dir(path)) == nil {
+		// A link's own folder, and the one it leads to.
+		err, err2 := watcher.Add(filepath.Dir(path)), watcher.Add(filepath.Dir(s.place().file))
+		if err == nil || err2 == nil {
 			events, failed = watcher.Events, watcher.Errors
 		}
 	}

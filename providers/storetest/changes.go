@@ -205,10 +205,10 @@ func (t trial) readModifyWrite() {
 func (t trial) twoStores() {
 	one, other := opened(t), opened(t)
 	a := create(t, one, provider("a"))
-	await(t, other, 2*time.Second, func(c *providers.Catalog) bool { return c.Provider(a.ID) != nil })
+	await(t, other, 5*time.Second, func(c *providers.Catalog) bool { return c.Provider(a.ID) != nil })
 	must(t, catalog(t, other), []*providers.Provider{a}, nil)
 	b := create(t, other, provider("b"))
-	await(t, one, 2*time.Second, func(c *providers.Catalog) bool { return c.Provider(b.ID) != nil })
+	await(t, one, 5*time.Second, func(c *providers.Catalog) bool { return c.Provider(b.ID) != nil })
 	if got, want := catalog(t, one).Revision, catalog(t, other).Revision; got != want {
 		t.Errorf("revisions %s and %s of the same catalog", got, want)
 	}
