@@ -3,6 +3,7 @@ package router
 import (
 	"time"
 
+	"github.com/voipbin/dialrouter/providers/health"
 	"github.com/voipbin/dialrouter/router/dialplan"
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/resolve"
@@ -17,8 +18,9 @@ const tryingDelay = int64(150 * time.Millisecond)
 // advanceLocked starts the next attempt, or concludes the call when there is none. m and rq are the request when it is
 // at hand, nil otherwise.
 func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
+	c.vacateLocked()
 	for !c.cancelled && w.now < c.setupEnd && c.tried() < c.snap.maxAttempts {
-		t, ok := c.nextTry()
+		t, ok := c.nextTry(w.now, w.r.metrics)
 		if !ok {
 			break
 		}
@@ -34,6 +36,7 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 			}
 			return
 		}
+		t.leave()
 		c.unable = true
 	}
 	w.concludeLocked(c)
@@ -45,6 +48,7 @@ type try struct {
 	choice   dialplan.Choice
 	hop      int // Which of the provider's addresses, as drawn for this call.
 	order    [maxHops]uint8
+	placed   bool // Has a place within the provider's limit of calls.
 	again    bool // By another transport than the attempt before.
 	redirect *redirect
 }
@@ -73,6 +77,14 @@ func (t *try) further() bool {
 	return true
 }
 
+// leave gives the place of a call back that was not established.
+func (t *try) leave() {
+	if t.placed {
+		t.placed = false
+		t.prov.state.Leave()
+	}
+}
+
 // drawHops puts the provider's addresses into an order for one call: by priority, and by weight among equals (RFC 2782).
 func (w *worker) drawHops(t *try) {
 	p := t.prov
@@ -87,7 +99,7 @@ func (w *worker) drawHops(t *try) {
 }
 
 // nextTry takes the next try out of the plan: first where the last provider redirected us to.
-func (c *call) nextTry() (try, bool) {
+func (c *call) nextTry(now int64, m *metrics) (try, bool) {
 	if len(c.redirects) > 0 {
 		r := c.redirects[0]
 		c.redirects = c.redirects[1:]
@@ -96,9 +108,17 @@ func (c *call) nextTry() (try, bool) {
 	for c.next < len(c.plan) {
 		ch := c.plan[c.next]
 		c.next++
-		if p := &c.snap.providers[ch.Provider]; p.skip() == skipNone {
+		p := &c.snap.providers[ch.Provider]
+		if p.skip() != skipNone {
+			continue
+		}
+		if !c.invite {
 			return try{prov: p, choice: ch}, true
 		}
+		if p.state.Enter(now, p.Limits.Calls, p.Limits.CPS) == health.Room {
+			return try{prov: p, choice: ch, placed: p.Limits.Calls > 0}, true
+		}
+		m.limited(p)
 	}
 	return try{}, false
 }

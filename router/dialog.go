@@ -135,6 +135,9 @@ func (w *worker) forward(from transport.Flow, snap *snapshot, p *path, record bo
 		return
 	}
 	policy := w.dialogPolicy(p)
+	if p.sealed {
+		w.dialogAlive(snap, p)
+	}
 	c := w.enter(inside, from)
 	if c == nil {
 		return

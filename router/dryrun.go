@@ -184,6 +184,8 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 		case outcome == sdp.NoCodec:
 			reason = "its codec list leaves nothing of the offer"
 			unable = true
+		case p.Limits.Calls > 0 && p.state.Calls(now) >= p.Limits.Calls:
+			reason = fmt.Sprintf("%d of %d calls in use", p.state.Calls(now), p.Limits.Calls)
 		case len(out.Attempts) == s.maxAttempts:
 			reason = fmt.Sprintf("max_attempts %d reached", s.maxAttempts)
 		}

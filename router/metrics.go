@@ -157,7 +157,7 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 		Namespace: "dialrouter", Name: "transactions", Help: "Transactions held in memory, finished ones included.",
 	}, func() float64 { return float64(r.calls.Used()) })
 	for _, c := range []prometheus.Collector{
-		calls, &r.traffic, filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers, m.setup,
+		calls, &r.traffic, (*placesInUse)(r), filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers, m.setup,
 		m.answer, progress, transactions,
 	} {
 		if err := reg.Register(c); err != nil {
@@ -215,6 +215,11 @@ func (m *metrics) failover(a *attempt) {
 	if a.prov != nil {
 		count(m.failovers, &a.prov.counts.failovers[a.cause], a.prov.counts.name, a.cause)
 	}
+}
+
+// limited counts a provider that was passed over because it was at its limit.
+func (m *metrics) limited(p *provider) {
+	count(m.attempts, &p.counts.attempts[causeLimit], p.counts.name, causeLimit)
 }
 
 func count(vec *prometheus.CounterVec, p *atomic.Pointer[prometheus.Counter], name string, why cause) {

@@ -175,6 +175,7 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 	}
 	a.budgetEnd, a.answered, a.status = 0, w.now, code
 	a.abandoned, a.cancelDue = false, false
+	w.establishLocked(a)
 	w.endAttempt(a, causeAnswered)
 	w.r.bufs.Put(a.sent)
 	a.sent = nil

@@ -63,6 +63,7 @@ func (w *worker) furtherLocked(c *call, a *attempt) bool {
 	if c.cancelled || !t.further() {
 		return false
 	}
+	a.placed = false // The place goes with the call.
 	m, rq := w.reread(c)
 	return w.attemptLocked(c, t, m, rq)
 }
@@ -76,6 +77,7 @@ func (w *worker) smallerLocked(c *call, a *attempt) bool {
 	a.prov.state.PreferDatagrams(w.now)
 	t := a.try
 	t.again = true
+	a.placed = false
 	m, rq := w.reread(c)
 	return w.attemptLocked(c, t, m, rq)
 }

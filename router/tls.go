@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/voipbin/dialrouter/config"
+	"github.com/voipbin/dialrouter/router/message"
 )
 
 // identity is our certificate, read again when its files change: renewing it needs no restart.
@@ -134,17 +136,58 @@ func verifyDomain(cs tls.ConnectionState, roots *x509.CertPool, domain string) e
 	}
 	named := false
 	for _, u := range leaf.URIs {
-		if !strings.EqualFold(u.Scheme, "sip") {
+		host, ok := domainOf(u)
+		if !ok {
 			continue
 		}
-		named = true
-		// A user part makes it no domain's certificate.
-		if strings.EqualFold(u.Opaque, domain) {
+		if sameDomain(host, domain) {
 			return nil
 		}
+		named = true
 	}
-	if named {
+	switch {
+	case named:
 		return fmt.Errorf("the certificate is for other SIP domains than %s", domain)
+	case speaksFor(leaf, domain):
+		return nil
+	default:
+		return fmt.Errorf("the certificate is not for %s", domain)
 	}
-	return leaf.VerifyHostname(domain)
+}
+
+// domainOf is the SIP domain that a URI in a certificate stands for. One with a user part is that user's and not the
+// domain's, and no other scheme counts, sips included (RFC 5922 section 7.1).
+func domainOf(u *url.URL) (host string, ok bool) {
+	if !strings.EqualFold(u.Scheme, "sip") {
+		return "", false
+	}
+	uri, fault := message.ParseURI([]byte("sip:" + u.Opaque))
+	if fault != nil || uri.HasUser {
+		return "", false
+	}
+	return string(uri.Host), true
+}
+
+// speaksFor says whether a certificate has a domain among its DNS names and addresses, as a whole: SIP knows no
+// wildcards (RFC 5922 section 7.2).
+func speaksFor(leaf *x509.Certificate, domain string) bool {
+	if addr, err := netip.ParseAddr(domain); err == nil {
+		for _, ip := range leaf.IPAddresses {
+			if a, ok := netip.AddrFromSlice(ip); ok && a.Unmap() == addr.Unmap() {
+				return true
+			}
+		}
+		return false
+	}
+	for _, name := range leaf.DNSNames {
+		if sameDomain(name, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameDomain compares without case, and without the dot that says that a name is complete.
+func sameDomain(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
 }

@@ -34,12 +34,13 @@ const (
 	causeNoAnswer          // It rang for the whole answer budget, or the setup budget ended.
 	causeTransport         // It could not be sent: ICMP, connection refused.
 	causeCancelled         // The caller hung up.
+	causeLimit             // It was at its limit, and was not tried.
 	numCauses
 )
 
 var causeNames = [numCauses]string{ //nolint:gochecknoglobals // A lookup table.
 	"none", "answered", "redirected", "auth", "forbidden", "not_found", "busy", "unavailable", "declined", "codec",
-	"rejected", "timeout", "overload", "server_error", "no_reply", "no_ringing", "no_answer", "transport", "cancelled",
+	"rejected", "timeout", "overload", "server_error", "no_reply", "no_ringing", "no_answer", "transport", "cancelled", "limit",
 }
 
 func (c cause) String() string { return causeNames[c] }

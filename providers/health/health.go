@@ -45,11 +45,12 @@ func (r *Registry) Keep(ids map[uuid.UUID]int32) {
 	}
 }
 
-// State is what is known of one provider now. Its methods are safe for concurrent use and take no lock. Times are
+// State is what is known of one provider now. Its methods are safe for concurrent use. Times are
 // nanoseconds of the router's monotonic clock.
 type State struct {
 	restUntil      atomic.Int64
 	datagramsUntil atomic.Int64
+	places         places
 }
 
 // datagramsFor is how long TCP is not tried again, for requests too large for a datagram, after it failed.

@@ -1,0 +1,128 @@
+package health
+
+import (
+	"sync"
+	"time"
+)
+
+// Call identifies an established call: a keyed hash of its Call-ID.
+type Call [2]uint64
+
+// MaxCall is how long a call that never says BYE counts.
+const MaxCall = 12 * time.Hour
+
+// sweepEvery bounds how often expired calls are looked for when a provider is full.
+const sweepEvery = int64(time.Second)
+
+// places counts the calls that a provider has: those being set up, and the established ones, each with the time when it
+// is let go without a BYE. It is used for providers with a limit only.
+type places struct {
+	mu      sync.Mutex
+	pending int
+	calls   map[Call]int64
+	swept   int64
+	tat     int64 // Theoretical arrival time of the next call (the leaky bucket of ITU-T I.371, in its virtual form).
+}
+
+// Refusal says which limit a provider is at.
+type Refusal uint8
+
+// The limits.
+const (
+	Room        Refusal = iota // None: the call may go.
+	CallsInUse                 // As many calls as it takes.
+	RateReached                // As many new calls in this second as it takes.
+)
+
+// Enter takes a place for a call that is about to be set up, if limits leave one: at most calls at once, cps new ones a
+// second; zero is no limit. Without any limit it does nothing and returns Room.
+func (s *State) Enter(now int64, calls int, cps float64) Refusal {
+	if calls <= 0 && cps <= 0 {
+		return Room
+	}
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if calls > 0 && p.pending+len(p.calls) >= calls {
+		p.sweepLocked(now)
+		if p.pending+len(p.calls) >= calls {
+			return CallsInUse
+		}
+	}
+	if cps > 0 {
+		interval := int64(float64(time.Second) / cps)
+		burst := max(int64(time.Second), interval)
+		tat := max(p.tat, now)
+		if tat+interval-now > burst {
+			return RateReached
+		}
+		p.tat = tat + interval
+	}
+	if calls > 0 {
+		p.pending++
+	}
+	return Room
+}
+
+// Leave gives the place of a call back that was not established.
+func (s *State) Leave() {
+	p := &s.places
+	p.mu.Lock()
+	p.pending = max(0, p.pending-1)
+	p.mu.Unlock()
+}
+
+// Establish turns the place of a call being set up into that of an established one.
+func (s *State) Establish(now int64, c Call) {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending = max(0, p.pending-1)
+	if p.calls == nil {
+		p.calls = make(map[Call]int64)
+	}
+	p.calls[c] = now + int64(MaxCall)
+}
+
+// Refresh notes that an established call is alive for some time to come: what its session timer promises. Zero leaves
+// it at MaxCall from now.
+func (s *State) Refresh(now int64, c Call, d time.Duration) {
+	if d <= 0 || d > MaxCall {
+		d = MaxCall
+	}
+	p := &s.places
+	p.mu.Lock()
+	if _, ok := p.calls[c]; ok {
+		p.calls[c] = now + int64(d)
+	}
+	p.mu.Unlock()
+}
+
+// End gives the place of an established call back. It may be called more than once for a call.
+func (s *State) End(c Call) {
+	p := &s.places
+	p.mu.Lock()
+	delete(p.calls, c)
+	p.mu.Unlock()
+}
+
+// Calls is how many places are taken.
+func (s *State) Calls(now int64) int {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweepLocked(now)
+	return p.pending + len(p.calls)
+}
+
+func (p *places) sweepLocked(now int64) {
+	if now-p.swept < sweepEvery {
+		return
+	}
+	p.swept = now
+	for c, until := range p.calls {
+		if now >= until {
+			delete(p.calls, c)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package router
+
+import (
+	"hash/maphash"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/voipbin/dialrouter/providers/health"
+	"github.com/voipbin/dialrouter/router/message"
+)
+
+// A provider with a limit of calls has a place for each: taken when the INVITE is about to be sent, given back when the
+// attempt fails, and else when the call ends: by BYE, which the route cookie leads to the provider, when its session
+// timer runs out, or at last after health.MaxCall. Providers without such a limit are not counted.
+
+// vacateLocked gives back the places of attempts that ended without an answer.
+func (c *call) vacateLocked() {
+	for i := range c.attempts {
+		if a := &c.attempts[i]; a.placed && a.cause != causeNone && a.cause != causeAnswered {
+			a.leave()
+		}
+	}
+}
+
+// establishLocked turns the place of an attempt into one of an established call.
+func (w *worker) establishLocked(a *attempt) {
+	if !a.placed {
+		return
+	}
+	a.placed = false
+	key := w.dialogKey(w.msg.Value(message.CallID))
+	a.prov.state.Establish(w.now, key)
+	a.prov.state.Refresh(w.now, key, sessionTime(&w.msg))
+}
+
+// dialogAlive takes what a request within a dialog says of the call's place.
+func (w *worker) dialogAlive(snap *snapshot, p *path) {
+	i, ok := snap.byTag[p.cookie.providerTag]
+	if !ok || snap.providers[i].Limits.Calls <= 0 {
+		return
+	}
+	state, key := snap.providers[i].state, w.dialogKey(w.rq.callID)
+	if w.msg.Method == message.BYE {
+		state.End(key)
+	} else {
+		state.Refresh(w.now, key, sessionTime(&w.msg))
+	}
+}
+
+func (w *worker) dialogKey(callID []byte) health.Call {
+	return health.Call{maphash.Bytes(w.r.seeds[0], callID), maphash.Bytes(w.r.seeds[1], callID)}
+}
+
+// sessionGrace is how long after its session timer a call may still say BYE (RFC 4028 section 10 lets the peer that
+// does not refresh wait for the whole interval, and its BYE be repeated).
+const sessionGrace = 40 * time.Second
+
+// sessionTime is how long a message promises that the session lives (RFC 4028), 0 when it does not say.
+func sessionTime(m *message.Message) time.Duration {
+	v := m.Value(message.SessionExpires)
+	n := 0
+	for n < len(v) && v[n]-'0' < 10 {
+		n++
+	}
+	s, ok := message.ParseUint(v[:n], 1<<31)
+	if !ok || s == 0 {
+		return 0
+	}
+	return time.Duration(s)*time.Second + sessionGrace
+}
+
+// placesInUse is dialrouter_provider_calls. It implements prometheus.Collector.
+type placesInUse Router
+
+var placesDesc = prometheus.NewDesc("dialrouter_provider_calls", //nolint:gochecknoglobals // A constant.
+	"Calls that a provider with a limit has now, those being set up included.", []string{"provider"}, nil)
+
+// Describe implements prometheus.Collector.
+func (r *placesInUse) Describe(ch chan<- *prometheus.Desc) { ch <- placesDesc }
+
+// Collect implements prometheus.Collector.
+func (r *placesInUse) Collect(ch chan<- prometheus.Metric) {
+	s := r.current.Load()
+	if s == nil {
+		return
+	}
+	for i := range s.providers {
+		if p := &s.providers[i]; p.Limits.Calls > 0 {
+			n := float64(p.state.Calls((*Router)(r).clock()))
+			ch <- prometheus.MustNewConstMetric(placesDesc, prometheus.GaugeValue, n, p.Name)
+		}
+	}
+}
