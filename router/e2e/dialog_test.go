@@ -134,7 +134,7 @@ func (d *dialog) next() (transport, uri string) {
 }
 
 // send puts a request on the way to the next hop.
-func (d *dialog) send(t testing.TB, w wire) {
+func (d *dialog) send(t *testing.T, w wire) {
 	t.Helper()
 	_, uri := d.next()
 	transport, addr := destination(uri)
@@ -151,13 +151,13 @@ type established struct {
 }
 
 // establish places a call that b answers with 180, 200, and a gets and ACKs.
-func establish(t testing.TB, a, b *peer, inv *draft) *established {
+func establish(t *testing.T, a, b *peer, inv *draft) *established {
 	t.Helper()
 	return establishWith(t, a, b, inv, func(*draft) {})
 }
 
 // establishWith is establish with a 200 that the test completes.
-func establishWith(t testing.TB, a, b *peer, inv *draft, answer func(ok *draft)) *established {
+func establishWith(t *testing.T, a, b *peer, inv *draft, answer func(ok *draft)) *established {
 	t.Helper()
 	a.send(t, inv)
 	of := inv.get("Call-ID")
@@ -175,7 +175,7 @@ func establishWith(t testing.TB, a, b *peer, inv *draft, answer func(ok *draft))
 }
 
 // hangUp ends the call by a BYE from a side.
-func (d *dialog) hangUp(t testing.TB, other *peer) {
+func (d *dialog) hangUp(t *testing.T, other *peer) {
 	t.Helper()
 	bye := d.request("BYE")
 	d.send(t, bye)

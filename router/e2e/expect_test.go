@@ -61,13 +61,13 @@ func (m matcher) or(other matcher) matcher {
 }
 
 // expect waits for the next message that fits, in the order of arrival, and leaves all others for later.
-func (p *peer) expect(t testing.TB, want matcher) *msg {
+func (p *peer) expect(t *testing.T, want matcher) *msg {
 	t.Helper()
 	return p.expectWithin(t, want, soon)
 }
 
 // expectWithin is expect with a bound of the test's own.
-func (p *peer) expectWithin(t testing.TB, want matcher, within time.Duration) *msg {
+func (p *peer) expectWithin(t *testing.T, want matcher, within time.Duration) *msg {
 	t.Helper()
 	m := p.next(t, want, within)
 	if m == nil {
@@ -77,7 +77,7 @@ func (p *peer) expectWithin(t testing.TB, want matcher, within time.Duration) *m
 }
 
 // next waits like expect and returns nil when nothing came. Only one goroutine at a time may take from a peer.
-func (p *peer) next(t testing.TB, want matcher, within time.Duration) *msg {
+func (p *peer) next(t *testing.T, want matcher, within time.Duration) *msg {
 	t.Helper()
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
@@ -100,7 +100,7 @@ func (p *peer) next(t testing.TB, want matcher, within time.Duration) *msg {
 }
 
 // expectNone checks that nothing that fits comes for a while, beyond what earlier expects have returned.
-func (p *peer) expectNone(t testing.TB, unwanted matcher, within time.Duration) {
+func (p *peer) expectNone(t *testing.T, unwanted matcher, within time.Duration) {
 	t.Helper()
 	if m := p.next(t, unwanted, within); m != nil {
 		t.Fatalf("%s got %s, which must not come:\n%s", p.addr, unwanted.what, m.raw)
@@ -125,7 +125,7 @@ func (p *peer) received(want matcher) []*msg {
 }
 
 // expectCount waits until so many messages that fit have come, and then whether more do.
-func (p *peer) expectCount(t testing.TB, want matcher, n int) {
+func (p *peer) expectCount(t *testing.T, want matcher, n int) {
 	t.Helper()
 	p.until(t, fmt.Sprintf("%d times %s", n, want.what), soon, func() bool { return p.count(want) >= n })
 	time.Sleep(quiet)
@@ -135,7 +135,7 @@ func (p *peer) expectCount(t testing.TB, want matcher, n int) {
 }
 
 // until waits for a condition on the peer.
-func (p *peer) until(t testing.TB, what string, within time.Duration, met func() bool) {
+func (p *peer) until(t *testing.T, what string, within time.Duration, met func() bool) {
 	t.Helper()
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
@@ -169,7 +169,7 @@ func (p *peer) summary() string {
 }
 
 // eventually waits for a condition that no message announces.
-func eventually(t testing.TB, what string, met func() bool) {
+func eventually(t *testing.T, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(soon); !met(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -117,15 +117,6 @@ func (m *msg) code() int {
 	return code
 }
 
-// reason is a reply's reason phrase.
-func (m *msg) reason() string {
-	parts := strings.SplitN(m.start, " ", 3)
-	if len(parts) < 3 {
-		return ""
-	}
-	return parts[2]
-}
-
 // all returns each header line's value under a name, long or compact.
 func (m *msg) all(name string) []string {
 	var values []string

@@ -115,7 +115,7 @@ func startRouter(t *testing.T, s setup) *node {
 }
 
 // stop ends the router before the test's end.
-func (n *node) stop(t testing.TB) {
+func (n *node) stop(t *testing.T) {
 	t.Helper()
 	if n.Router == nil {
 		return
@@ -161,7 +161,7 @@ func (s *setup) yaml() string {
 	return b.String()
 }
 
-func (n *node) writeFile(t testing.TB, name, text string) {
+func (n *node) writeFile(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func (l *logBuffer) String() string {
 
 // metric adds up the samples of a metric whose labels have the given values: metric(t, "dialrouter_calls_total",
 // "outcome", "answered"). One that was never counted is 0.
-func (n *node) metric(t testing.TB, name string, labels ...string) float64 {
+func (n *node) metric(t *testing.T, name string, labels ...string) float64 {
 	t.Helper()
 	families, err := n.registry.Gather()
 	if err != nil {
@@ -246,7 +246,7 @@ func (n *node) metric(t testing.TB, name string, labels ...string) float64 {
 }
 
 // expectMetric waits until a metric has a value.
-func (n *node) expectMetric(t testing.TB, want float64, name string, labels ...string) {
+func (n *node) expectMetric(t *testing.T, want float64, name string, labels ...string) {
 	t.Helper()
 	var got float64
 	for deadline := time.Now().Add(soon); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {

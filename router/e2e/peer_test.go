@@ -216,13 +216,13 @@ func (p *peer) wakeLocked() {
 }
 
 // send puts a message on the way to the router.
-func (p *peer) send(t testing.TB, w wire) {
+func (p *peer) send(t *testing.T, w wire) {
 	t.Helper()
 	p.sendTo(t, p.transport, p.router, w)
 }
 
 // sendTo puts a message on the way to an address; over TCP a connection to it is used again.
-func (p *peer) sendTo(t testing.TB, transport string, to netip.AddrPort, w wire) {
+func (p *peer) sendTo(t *testing.T, transport string, to netip.AddrPort, w wire) {
 	t.Helper()
 	if transport == "udp" {
 		if _, err := p.udp.WriteToUDPAddrPort([]byte(w.text()), to); err != nil {
@@ -236,7 +236,7 @@ func (p *peer) sendTo(t testing.TB, transport string, to netip.AddrPort, w wire)
 }
 
 // stream returns the connection to an address and makes it when there is none.
-func (p *peer) stream(t testing.TB, to netip.AddrPort) net.Conn {
+func (p *peer) stream(t *testing.T, to netip.AddrPort) net.Conn {
 	t.Helper()
 	p.mu.Lock()
 	conn := p.conns[to]
@@ -259,7 +259,7 @@ func (p *peer) stream(t testing.TB, to netip.AddrPort) net.Conn {
 }
 
 // respond sends a reply back on the way that its request came.
-func (p *peer) respond(t testing.TB, req *msg, w wire) {
+func (p *peer) respond(t *testing.T, req *msg, w wire) {
 	t.Helper()
 	if req.conn == nil {
 		p.sendTo(t, "udp", req.from, w)
@@ -271,7 +271,7 @@ func (p *peer) respond(t testing.TB, req *msg, w wire) {
 }
 
 // answer replies to a request with a status, and returns what was sent.
-func (p *peer) answer(t testing.TB, req *msg, code int) *draft {
+func (p *peer) answer(t *testing.T, req *msg, code int) *draft {
 	t.Helper()
 	d := p.reply(req, code)
 	p.respond(t, req, d)
