@@ -18,7 +18,7 @@ import (
 )
 
 // The steps of a write, before each of which it may end. Once "swap" is done, the change is made.
-var steps = []string{"content", "copy", "journal", "swap", "folder", "remove"}
+var steps = []string{"content", "copy", "journal", "swap", "exchange", "folder", "remove"}
 
 func made(step string) bool { return step == "folder" || step == "remove" }
 

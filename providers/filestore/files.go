@@ -180,18 +180,17 @@ func syncFolder(path string) error {
 // errRaced says that somebody wrote the file while a change was being made. What they wrote is in place.
 var errRaced = errors.New("the file was edited meanwhile")
 
-// swap puts temp in the place of file, unless that is not what it was expected to be. The two change places in one
-// step, so that what was displaced can be looked at: an edit by hand that came between the last look and the swap is
-// put back.
-func swap(temp, file string, expected []byte) error {
+// swap puts temp, which holds content, in the place of file, unless that is not what it was expected to be. The two
+// change places in one step, so that what was displaced can be looked at: an edit by hand that came between the last
+// look and the swap is put back. Tests are let in before each step.
+func swap(temp, file string, content, expected []byte, before func(step string) error) error {
 	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, expected) {
 		return errors.Join(err, errRaced)
 	}
-	ours, err := os.Stat(temp)
-	if err != nil {
+	if err := before("exchange"); err != nil {
 		return err
 	}
-	err = exchange(temp, file)
+	err := exchange(temp, file)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
 		return os.Rename(temp, file) // A file system that cannot: the moment since the look stays open.
 	}
@@ -201,14 +200,14 @@ func swap(temp, file string, expected []byte) error {
 	if displaced, err := os.ReadFile(temp); err == nil && bytes.Equal(displaced, expected) {
 		return nil
 	}
-	if err := exchange(temp, file); err != nil {
+	if err := errors.Join(before("back"), exchange(temp, file)); err != nil {
 		return fmt.Errorf("putting back an edit of %s: %w", file, err)
 	}
-	if now, err := os.Stat(temp); err == nil && os.SameFile(now, ours) {
+	if back, err := os.ReadFile(temp); err == nil && bytes.Equal(back, content) {
 		return errRaced
 	}
-	// The file was edited again in the meantime. The newer edit is to be in force; the older one, which may not be in
-	// it, is kept aside.
+	// The file was edited once more in the meantime. The newer edit is to be in force; the older one, which may not be
+	// in it, is kept aside.
 	if err := exchange(temp, file); err != nil {
 		return fmt.Errorf("putting back an edit of %s: %w", file, err)
 	}

@@ -94,7 +94,7 @@ func TestHandAgainstAPI(t *testing.T) {
 // TestLastMoment edits the file between reading and writing it, at each step.
 func TestLastMoment(t *testing.T) {
 	t.Parallel()
-	for _, step := range steps[:4] {
+	for _, step := range append(steps[:4:4], "exchange") {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			path := newFile(t)
@@ -116,6 +116,47 @@ func TestLastMoment(t *testing.T) {
 			content, err := os.ReadFile(path)
 			if err != nil || !strings.Contains(string(content), "# just now") || !strings.HasPrefix(string(content), "# Kept by hand.") {
 				t.Errorf("%v in\n%s", err, content)
+			}
+		})
+	}
+}
+
+// TestLastMomentTwice edits the file once more while the first edit is being put back. The newer edit is in force, the
+// older one is kept.
+func TestLastMomentTwice(t *testing.T) {
+	t.Parallel()
+	for _, inPlace := range []bool{true, false} {
+		t.Run(fmt.Sprintf("in place %t", inPlace), func(t *testing.T) {
+			t.Parallel()
+			path := newFile(t)
+			s := openHere(t, path)
+			edit := func(name string) string { return someFile + "  - name: " + name + "\n    hostname: h.example\n" }
+			s.step = func(at string) error {
+				switch {
+				case s.journal.n > 1: // The second try.
+				case at == "exchange" && s.current.Load().catalog.ProviderNamed("newer") == nil:
+					writeFile(t, path, edit("older"))
+				case at == "back" && inPlace:
+					writeFile(t, path, edit("newer"))
+				case at == "back":
+					writeFile(t, path+".edited", edit("newer"))
+					return os.Rename(path+".edited", path)
+				}
+				return nil
+			}
+			if err := add(s, "second"); err != nil {
+				t.Fatal(err)
+			}
+			c := sound(t, s)
+			if c.ProviderNamed("newer") == nil || c.ProviderNamed("second") == nil {
+				t.Errorf("lost something: %+v", c.Providers)
+			}
+			rescued, err := filepath.Glob(path + ".rescued-*")
+			if err != nil || len(rescued) != 1 {
+				t.Fatal(rescued, err)
+			}
+			if content, err := os.ReadFile(rescued[0]); err != nil || string(content) != edit("older") {
+				t.Errorf("kept aside: %v\n%s", err, content)
 			}
 		})
 	}

@@ -180,7 +180,7 @@ func (s *Store) commit(data []byte, r *revised) (err error) {
 		{"content", func() error { return s.writeContent(at, n, r.content) }},
 		{"copy", func() error { return at.keep(n, r.content) }},
 		{"journal", func() error { return j.append(text) }},
-		{"swap", func() error { return swap(at.temp(n), at.file, data) }},
+		{"swap", func() error { return swap(at.temp(n), at.file, r.content, data, s.before) }},
 	}
 	for _, step := range steps {
 		if err := s.before(step.name); err != nil {
