@@ -204,4 +204,3 @@ func TestUDPFailover(t *testing.T) {
 		read(t, peer, "INVITE")
 	}
 }
-
