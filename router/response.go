@@ -203,11 +203,15 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 	if c.role == own {
 		return
 	}
-	if c.cancelled {
+	if c.cancelled && code != 487 {
 		w.finishLocked(c, 487, "")
 		return
 	}
 	w.upstream(a, via)
+	if c.cancelled {
+		w.passLocked(c, code, w.buf)
+		return
+	}
 	if a.prov == nil {
 		w.passLocked(c, code, w.buf)
 		return
