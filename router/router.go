@@ -145,6 +145,7 @@ func New(o Options) (*Router, error) {
 	o.Resolve.OnChange = r.addressesMoved
 	o.Resolve.Log = r.log
 	o.Resolve.Transports = r.transports()
+	o.Resolve.Network = r.family()
 	r.resolver = resolve.New(o.Resolve)
 	if err := r.first(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -209,6 +210,23 @@ func (r *Router) transports() []string {
 		}
 	}
 	return names
+}
+
+// family is the one address family that we have sockets of, "" when there are both.
+func (r *Router) family() string {
+	v4, v6 := false, false
+	for i := range r.local {
+		is4 := r.local[i].addr.Addr().Is4()
+		v4, v6 = v4 || is4, v6 || !is4
+	}
+	switch {
+	case !v6:
+		return "ip4"
+	case !v4:
+		return "ip6"
+	default:
+		return ""
+	}
 }
 
 // first builds the first snapshot: of a catalog that is good, or not at all.
