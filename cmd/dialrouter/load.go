@@ -42,6 +42,9 @@ func more(cfg *config.Config) []config.Problem {
 	if err := providers.ValidateCodecs(cfg.Codecs); err != nil {
 		problems = append(problems, cfg.Problem("codecs", err.Error()))
 	}
+	if cfg.Catalog.Postgres != "" {
+		problems = append(problems, cfg.Problem("catalog.postgres", "this version keeps the catalog in a file only; use catalog.file"))
+	}
 	return problems
 }
 
@@ -55,7 +58,8 @@ func loadBoth(env environment, path string) (*config.Config, *providers.Catalog,
 	for _, p := range problems {
 		fmt.Fprintln(env.stderr, p)
 	}
-	if len(problems) > 0 {
+	// What is only odd, such as a route to a provider that was deleted, is said and keeps nobody from working.
+	if cat == nil || providers.Join(problems) != nil {
 		return nil, nil, errSaid
 	}
 	return cfg, cat, nil
@@ -71,7 +75,9 @@ func check(env environment, args []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
 	}
-	// Both files are read, so that one look shows all there is to mend.
+	// What is wrong is this command's result, and not a mishap of it. Both files are read, so that one look shows all
+	// there is to mend.
+	env.stderr = env.stdout
 	cfg, cerr := loadConfig(env, path)
 	if cfg == nil {
 		if c, _ := config.Load(path); c != nil && c.Catalog.File != "" {
