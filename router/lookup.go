@@ -29,7 +29,7 @@ func (w *worker) lookUp(c *call, next *message.URI, listener uint16, record bool
 			p, _ := w.readPath(m, rq) // It was in order when the request came.
 			w.sendInsideLocked(c, to, m, rq, &p, record)
 		} else {
-			w.withoutLocked(c, &c.attempts[0], 503)
+			w.withoutLocked(c, &c.attempts[0], 500)
 		}
 		w.settleLocked(c)
 	})

@@ -136,29 +136,3 @@ func TestRateLimit(t *testing.T) {
 		t.Errorf("b got %d of %d calls at once, want about 2", len(calledB), calls)
 	}
 }
-
-// TestCredentials checks that a challenge which we have credentials for is answered by us, once.
-func TestCredentials(t *testing.T) {
-	t.Parallel()
-	b, c := newPeer(t), newPeer(t)
-	n := startRouter(t, setup{providers: catalog(
-		trunk("b", b, "priority: 1", "credentials: {username: dial, password: secret, realm: b.example}"),
-		trunk("c", c, "priority: 2"),
-	)})
-	a := n.caller(t)
-	inv := a.invite("+15551234567")
-	a.send(t, inv)
-	first := b.expect(t, request("INVITE"))
-	b.respond(t, first, b.reply(first, 407).add(`Proxy-Authenticate: Digest realm="b.example", nonce="abc", algorithm=MD5, qop="auth"`))
-	b.expect(t, request("ACK"))
-	second := b.expect(t, request("INVITE").and("with credentials", func(m *msg) bool { return m.has("Proxy-Authorization") }))
-	if number, _ := second.cseq(); number != 101 {
-		t.Errorf("CSeq %q, want one more than the first", second.get("CSeq"))
-	}
-	b.answer(t, second, 200)
-	rep := a.expect(t, status(200))
-	if rep.get("CSeq") != inv.get("CSeq") {
-		t.Errorf("the caller's CSeq is %q, want its own %q", rep.get("CSeq"), inv.get("CSeq"))
-	}
-	c.expectNone(t, anything(), quiet)
-}
