@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/voipbin/dialrouter/providers"
+)
+
+// maxPage is how many entries a page has at most, and when nothing else is asked for.
+const maxPage = 100
+
+// pageRequest is which page of a list is wanted.
+type pageRequest struct {
+	size  int
+	after *providers.PageToken // Nil: from the newest on.
+}
+
+func readPage(r *http.Request) (pageRequest, error) {
+	size, err := readPageSize(r)
+	if err != nil {
+		return pageRequest{}, err
+	}
+	p := pageRequest{size: size}
+	if query := r.URL.Query(); query.Get("page_token") != "" {
+		token, err := providers.ParsePageToken(query.Get("page_token"))
+		if err != nil {
+			return pageRequest{}, invalidParameter("page_token", "is not one that a list gave")
+		}
+		p.after = &token
+	}
+	return p, nil
+}
+
+// readPageSize reads page_size. A number that is none of a page is as good as none.
+func readPageSize(r *http.Request) (int, error) {
+	query := r.URL.Query()
+	if !query.Has("page_size") {
+		return maxPage, nil
+	}
+	text := query.Get("page_size")
+	digits := strings.TrimPrefix(text, "-")
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, invalidParameter("page_size", "is not a number")
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		return maxPage, nil //nolint:nilerr // All digits, so it is too large.
+	}
+	return n, nil
+}
+
+// page returns the entries of a page. All are sorted as lists show them; keep, when not nil, leaves some out.
+func page[T any](all []*T, wanted pageRequest, place func(*T) (time.Time, uuid.UUID), keep func(*T) bool) []*T {
+	if wanted.after != nil {
+		first := sort.Search(len(all), func(i int) bool { return wanted.after.Follows(place(all[i])) })
+		all = all[first:]
+	}
+	var found []*T
+	for _, one := range all {
+		if len(found) == wanted.size {
+			break
+		}
+		if keep == nil || keep(one) {
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// listing is a catalog in the order of lists. It is made once for each revision.
+type listing struct {
+	catalog   *providers.Catalog
+	providers []*providers.Provider
+	routes    []*providers.Route
+}
+
+func (a *API) sorted(ctx context.Context) (*listing, error) {
+	c, err := a.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l := a.listing.Load(); l != nil && l.catalog == c {
+		return l, nil
+	}
+	a.sorting.Lock()
+	defer a.sorting.Unlock()
+	if l := a.listing.Load(); l != nil && l.catalog == c {
+		return l, nil
+	}
+	l := &listing{
+		catalog:   c,
+		providers: make([]*providers.Provider, len(c.Providers)),
+		routes:    make([]*providers.Route, len(c.Routes)),
+	}
+	for i := range c.Providers {
+		l.providers[i] = &c.Providers[i]
+	}
+	for i := range c.Routes {
+		l.routes[i] = &c.Routes[i]
+	}
+	slices.SortFunc(l.providers, providers.CompareProviders)
+	slices.SortFunc(l.routes, providers.CompareRoutes)
+	a.listing.Store(l)
+	return l, nil
+}
