@@ -9,49 +9,118 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/voipbin/dialrouter/config"
+	"github.com/voipbin/dialrouter/providers"
+	"github.com/voipbin/dialrouter/providers/api"
 	dialrouter "github.com/voipbin/dialrouter/router"
 )
 
-// admin is the HTTP side: metrics and health. None of it is on a call's way.
+// admin is the HTTP side: metrics, health and the REST API. None of it is on a call's way.
 type admin struct {
 	addr   string
+	api    *api.API
+	log    *slog.Logger
 	server *http.Server
 	done   chan error
 }
 
 // startAdmin listens; with an empty address there is no HTTP side.
-func startAdmin(cfg config.Admin, r *dialrouter.Router, reg *prometheus.Registry, log *slog.Logger) (*admin, error) {
-	if cfg.Listen == "" {
+func startAdmin(
+	cfg *config.Config, store providers.Store, r *dialrouter.Router, reg *prometheus.Registry, log *slog.Logger,
+) (*admin, error) {
+	if cfg.Admin.Listen == "" {
 		return &admin{}, nil
 	}
+	a := &admin{log: log, done: make(chan error, 1)}
+	var err error
+	a.api, err = api.New(api.Options{
+		Store: store, Router: routerForAPI{r}, Log: log, Version: version,
+		Telnyx: api.Telnyx{URL: cfg.Telnyx.URL, FQDN: cfg.Telnyx.SIPFQDN.Host, Port: cfg.Telnyx.SIPFQDN.Port},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.authorize(cfg); err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", cfg.Listen)
+	l, err := lc.Listen(context.Background(), "tcp", cfg.Admin.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("admin.listen: %w", err)
 	}
+	warnings := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: warnings}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, r) })
-	a := &admin{
-		addr: l.Addr().String(),
-		server: &http.Server{
-			Handler:           mux,
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       30 * time.Second,
-			WriteTimeout:      30 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    64 << 10,
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		},
-		done: make(chan error, 1),
+	a.addr = l.Addr().String()
+	a.server = &http.Server{
+		// The mux would redirect what it does not know to a shorter path; the API answers for itself.
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if _, pattern := mux.Handler(q); pattern != "" {
+				mux.ServeHTTP(w, q)
+				return
+			}
+			a.api.ServeHTTP(w, q)
+		}),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          warnings,
 	}
 	go func() { a.done <- a.server.Serve(l) }()
 	return a, nil
+}
+
+// authorize says who may use the API from now on.
+func (a *admin) authorize(cfg *config.Config) error {
+	if a.api == nil {
+		return nil
+	}
+	who, err := loadAccess(cfg, a.log)
+	if err != nil {
+		return err
+	}
+	return a.api.Authorize(who.tokens, who.users, who.signingKey)
+}
+
+// routerForAPI is the router as the API wants it.
+type routerForAPI struct{ *dialrouter.Router }
+
+// Plan says what would become of a call.
+func (r routerForAPI) Plan(q api.PlanRequest) (*api.Plan, error) {
+	request := dialrouter.PlanRequest(q)
+	p, err := r.Router.Plan(&request)
+	if err != nil {
+		return nil, err
+	}
+	shown := &api.Plan{
+		Number: p.Number, Attempts: make([]api.PlanAttempt, len(p.Attempts)), Skipped: make([]api.PlanSkipped, len(p.Skipped)),
+		FinalStatus: p.FinalStatus,
+	}
+	for i := range p.Attempts {
+		one := &p.Attempts[i]
+		shown.Attempts[i] = api.PlanAttempt{
+			ProviderID: one.ProviderID, ProviderName: one.ProviderName, RequestURI: one.RequestURI,
+			Destination: one.Destination, Headers: api.PlanHeaders(one.Headers), SDP: one.SDP, RouteID: one.RouteID,
+			Reason: one.Reason,
+		}
+	}
+	for i, one := range p.Skipped {
+		shown.Skipped[i] = api.PlanSkipped(one)
+	}
+	return shown, nil
+}
+
+// Health says what the catalog knows of a provider's health: nothing, as long as nobody probes.
+func (routerForAPI) Health(uuid.UUID) (providers.Health, time.Time) {
+	return providers.HealthUnknown, time.Time{}
 }
 
 // ready answers whether calls are taken. A catalog that could not be put in force is told, but is no reason to send

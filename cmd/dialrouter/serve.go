@@ -59,7 +59,7 @@ func serve(env environment, args []string) (err error) {
 		return err
 	}
 	closers.add("router", r.Close)
-	admin, err := startAdmin(cfg.Admin, r, registry, log)
+	admin, err := startAdmin(cfg, store, r, registry, log)
 	if err != nil {
 		return err
 	}
@@ -74,15 +74,18 @@ func serve(env environment, args []string) (err error) {
 		names = append(names, "http://"+admin.addr)
 	}
 	fmt.Fprintln(env.stdout, "ready", strings.Join(names, " "))
-	return wait(env, path, cfg, r, log, signals)
+	return wait(env, path, cfg, r, admin, log, signals)
 }
 
 // wait acts on signals until one ends the program.
-func wait(env environment, path string, cfg *config.Config, r *dialrouter.Router, log *slog.Logger, signals <-chan os.Signal) error {
+func wait(
+	env environment, path string, cfg *config.Config, r *dialrouter.Router, admin *admin, log *slog.Logger,
+	signals <-chan os.Signal,
+) error {
 	for s := range signals {
 		switch s {
 		case syscall.SIGHUP:
-			reloadAll(env, path, r, log)
+			reloadAll(env, path, r, admin, log)
 		case syscall.SIGINT:
 			return nil
 		default:
@@ -94,7 +97,7 @@ func wait(env environment, path string, cfg *config.Config, r *dialrouter.Router
 }
 
 // reloadAll reads the configuration and the catalog again.
-func reloadAll(env environment, path string, r *dialrouter.Router, log *slog.Logger) {
+func reloadAll(env environment, path string, r *dialrouter.Router, admin *admin, log *slog.Logger) {
 	next, err := loadConfig(env, path)
 	if err != nil {
 		log.Error("configuration not reloaded, the old one stays in force", "error", "see the problems above")
@@ -102,6 +105,10 @@ func reloadAll(env environment, path string, r *dialrouter.Router, log *slog.Log
 	}
 	if err := r.Reconfigure(context.Background(), next); err != nil {
 		log.Error("not reloaded", "error", err)
+		return
+	}
+	if err := admin.authorize(next); err != nil {
+		log.Error("tokens and users not reloaded", "error", err)
 		return
 	}
 	log.Info("reloaded", "revision", r.Revision())
