@@ -12,7 +12,7 @@ import (
 func (r *Router) runTimers() {
 	defer r.done.Done()
 	w := newWorker(r, r.tr.NewSender())
-	t := time.NewTicker(r.wheel.Tick())
+	t := time.NewTicker(r.pace())
 	defer t.Stop()
 	for {
 		select {
