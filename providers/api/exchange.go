@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -90,12 +91,21 @@ func (x *exchange) answer(v any) error {
 		x.write(http.StatusOK, text)
 		return nil
 	}
-	text, err := json.Marshal(v)
+	text, err := encode(v)
 	if err != nil {
 		return err
 	}
-	x.write(http.StatusOK, append(text, '\n'))
+	x.write(http.StatusOK, text)
 	return nil
+}
+
+// encode writes JSON for machines: <, > and & are no harm to them.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 func (x *exchange) write(code int, text []byte) {
@@ -136,11 +146,8 @@ func (x *exchange) refuse(f *fault) {
 	if details == nil {
 		details = []detail{}
 	}
-	text, err := json.Marshal(errorBody{errorFields{f.status, f.reason, f.message, x.id, details}})
-	if err != nil { // It holds nothing but strings and numbers.
-		text = []byte(`{"error":{}}`)
-	}
-	x.write(f.code, append(text, '\n'))
+	text, _ := encode(errorBody{errorFields{f.status, f.reason, f.message, x.id, details}}) // Strings and numbers: no error.
+	x.write(f.code, text)
 }
 
 // attrs are what the log says of every exchange. The query is not among them: it may hold a token.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -78,7 +79,7 @@ func invalidFields(errs providers.FieldErrors) *fault {
 		f.message += fmt.Sprintf(" (and %d more)", more)
 	}
 	for _, e := range errs {
-		if e.Field != "codecs" {
+		if e.Field != "codecs" || e.Value == "" { // A list that is none, not a field that is out of place.
 			f.reason = "INVALID_ARGUMENT"
 		}
 		message := e.Rule
@@ -119,7 +120,10 @@ func faultOf(err error) *fault {
 	}
 	switch {
 	case errors.Is(err, providers.ErrConflict):
-		f.reason, f.message = "ALREADY_EXISTS", "Another entry has this name or id: "+err.Error()+"."
+		// Only names can clash: ids are made here.
+		message := strings.TrimSuffix(err.Error(), ": "+providers.ErrConflict.Error())
+		f.reason, f.message = "ALREADY_EXISTS", message
+		f.details = []detail{{Field: "name", Message: message}}
 	case errors.Is(err, providers.ErrInvalid):
 		f.reason, f.message = "CATALOG_INVALID", "The catalog was edited by hand and is broken; mend it first."
 		f.details = problems(err)

@@ -117,13 +117,23 @@ func (o *object) text(name string, dst *string) bool {
 	return true
 }
 
+// given reads a string that must be given, but may be empty.
+func (o *object) given(name string, dst *string) {
+	before := len(*o.errs)
+	if !o.text(name, dst) && len(*o.errs) == before {
+		o.wrong(name, missing)
+	}
+}
+
 // required reads a string that must be given, and not empty.
 func (o *object) required(name string, dst *string) {
 	before := len(*o.errs)
-	if o.text(name, dst); *dst == "" && len(*o.errs) == before {
-		o.wrong(name, "is missing")
+	if o.given(name, dst); *dst == "" && len(*o.errs) == before {
+		o.wrong(name, missing)
 	}
 }
+
+const missing = "is missing"
 
 // textOf returns the string that a JSON value is, or the rule that it breaks.
 func textOf(raw json.RawMessage) (s, rule string) {

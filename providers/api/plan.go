@@ -86,9 +86,7 @@ func (a *API) plan(x *exchange) (any, error) {
 		return nil, err
 	}
 	var q PlanRequest
-	if !o.text("number", &q.Number) && o.raw["number"] == nil {
-		o.wrong("number", "is missing")
-	}
+	o.given("number", &q.Number)
 	if len(q.Number) > maxNumber {
 		o.wrong("number", "is longer than "+strconv.Itoa(maxNumber)+" bytes")
 	}
@@ -108,7 +106,7 @@ func (a *API) plan(x *exchange) (any, error) {
 	}
 	if o.text("codecs", &q.Codecs) {
 		if err := providers.ValidateCodecs(q.Codecs); err != nil {
-			o.wrong("codecs", err.Error())
+			*o.errs = append(*o.errs, providers.FieldError{Field: "codecs", Value: providers.Clip(q.Codecs), Rule: err.Error()})
 		}
 	}
 	var offer string
@@ -120,7 +118,7 @@ func (a *API) plan(x *exchange) (any, error) {
 	}
 	p, err := a.router.Plan(q)
 	if err != nil {
-		return nil, invalidField("codecs", err.Error())
+		return nil, invalidFields(providers.FieldErrors{{Field: "codecs", Value: providers.Clip(q.Codecs), Rule: err.Error()}})
 	}
 	return p, nil
 }

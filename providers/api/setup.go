@@ -37,14 +37,15 @@ func readSetup(o *object) (setupRequest, error) {
 	}
 	o.required("name", &q.name)
 	o.text("detail", &q.detail)
+	before := len(*o.errs)
 	if inner := o.object("credentials"); inner != nil {
 		inner.required("api_key", &q.key)
 		if len(q.key) > maxKey || strings.ContainsFunc(q.key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			inner.wrong("api_key", "is no API key")
 		}
 		_ = inner.done("credentials")
-	} else if o.raw["credentials"] == nil {
-		o.wrong("credentials", "is missing")
+	} else if len(*o.errs) == before {
+		o.wrong("credentials", missing)
 	}
 	return q, o.done("a setup")
 }
