@@ -61,6 +61,11 @@ type call struct {
 	start     int64
 	setupEnd  int64
 	tryingAt  int64 // When a 100 is due.
+
+	// Room for what most calls need, so that it lies together and a new slot takes no memory of its own.
+	firstAttempt [1]attempt
+	shortPlan    [4]dialplan.Choice
+	shortNumber  [32]byte
 }
 
 // attempt is one client transaction: a provider tried for the call, or the next hop of a request within a dialog.
@@ -103,15 +108,30 @@ func (c *call) addAttempt() *attempt {
 	return &c.attempts[len(c.attempts)-1]
 }
 
-// deadline is when the call wants to be woken next; zero for never.
+// deadline is when the call wants to be woken next; zero for never. Transactions that only wait for copies of what is
+// settled have no hurry: they go together, with the last of them.
 func (c *call) deadline() int64 {
-	d := earlier(c.server.Deadline(), c.tryingAt)
+	d := c.tryingAt
+	last := int64(0)
+	if c.server.Lingers() {
+		last = c.server.Deadline()
+	} else {
+		d = earlier(d, c.server.Deadline())
+	}
 	for i := range c.attempts {
 		a := &c.attempts[i]
-		d = earlier(d, earlier(a.client.Deadline(), earlier(a.cancel.Deadline(), a.budgetEnd)))
+		d = earlier(d, earlier(a.cancel.Deadline(), a.budgetEnd))
+		if a.client.Pending() {
+			d = earlier(d, a.client.Deadline())
+		} else {
+			last = max(last, a.client.Deadline())
+		}
 	}
 	if !c.server.Final() && c.role == placed {
 		d = earlier(d, c.setupEnd)
+	}
+	if d == 0 {
+		return last
 	}
 	return d
 }
@@ -164,6 +184,9 @@ func (w *worker) open(rl role) *call {
 		return nil
 	}
 	c.mu.Lock()
+	if c.attempts == nil {
+		c.attempts, c.plan, c.number = c.firstAttempt[:0], c.shortPlan[:0], c.shortNumber[:0]
+	}
 	c.slot, c.role, c.queued = slot, rl, 0
 	c.start = w.now
 	return c

@@ -105,6 +105,9 @@ func (s *Server) Tick(t *Timing, now int64) Action {
 // Deadline is when Tick has to be called next; zero for never.
 func (s *Server) Deadline() int64 { return earliest(s.resendAt, s.endAt) }
 
+// Lingers says whether all that is left to do is to absorb copies until the deadline.
+func (s *Server) Lingers() bool { return s.state >= Completed && s.resendAt == 0 }
+
 // Shorten ends the time for which a finished transaction absorbs copies at the given time, if that is earlier.
 func (s *Server) Shorten(at int64) {
 	if s.state >= Completed && s.endAt > at {
