@@ -1,0 +1,136 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/voipbin/dialrouter/providers"
+)
+
+const (
+	// patience is how long the database may take to connect and answer before it counts as away. A change is refused
+	// after that.
+	patience = 3 * time.Second
+
+	// readPatience is how long reading a whole catalog may take.
+	readPatience = 30 * time.Second
+
+	// migratePatience is how long changing the schema may take, which includes waiting for another router that does.
+	migratePatience = 30 * time.Second
+
+	// goodbye is how long closing a connection may take.
+	goodbye = 500 * time.Millisecond
+)
+
+// beginWrite begins a transaction for changes, whatever the defaults of the database are. A router that stops in the
+// middle of one must not keep the others from writing: the server ends it. Waiting for another's change ends at the
+// server before patience does, which keeps the connection.
+const beginWrite = `begin isolation level read committed read write;
+	set local lock_timeout = '2500ms'; set local idle_in_transaction_session_timeout = '10s'`
+
+// parse reads a connection URL and prepares what all connections share.
+func parse(url string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("reading the database's URL: %w", err) // Passwords are not in the text.
+	}
+	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > patience {
+		cfg.ConnectTimeout = patience
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "dialrouter"
+	}
+	return cfg, nil
+}
+
+// source names the database without a secret in it.
+func source(cfg *pgx.ConnConfig) string {
+	return net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))) + "/" + cfg.Database
+}
+
+// refusal is an error that is not the database's: the change does not want to be made, or cannot.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// doLocked works with the store's connection, and makes one if there is none. What fails on a connection that was made
+// earlier, and may have died since, is tried once more on a new one, so work must begin anew each time. The error is
+// one of providers' or ctx's.
+func (s *Store) doLocked(ctx context.Context, work func(*pgx.Conn) error) error {
+	for {
+		reused := s.conn != nil && !s.conn.IsClosed()
+		if !reused {
+			if err := s.connectLocked(ctx); err != nil {
+				return unavailable(err)
+			}
+		}
+		err := work(s.conn)
+		if err == nil {
+			return nil
+		}
+		if refused, ok := errors.AsType[refusal](err); ok {
+			return refused.error
+		}
+		s.hangUpLocked()
+		if !reused || ctx.Err() != nil || errors.Is(err, errUnknown) {
+			return unavailable(err)
+		}
+	}
+}
+
+// connectLocked makes the connection that reads and writes, to a database whose schema is as it should be.
+func (s *Store) connectLocked(ctx context.Context) error {
+	s.hangUpLocked()
+	dialing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(dialing, s.cfg)
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	if s.migrated {
+		return nil
+	}
+	// In a database that lost its catalog no empty one is made under a router that still has it.
+	if err := migrate(ctx, conn, s.current.Load().catalog == nil); err != nil {
+		s.hangUpLocked()
+		return err
+	}
+	s.migrated = true
+	return nil
+}
+
+func (s *Store) hangUpLocked() {
+	hangUp(s.conn)
+	s.conn = nil
+}
+
+func hangUp(conn *pgx.Conn) {
+	if conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	_ = conn.Close(ctx) // There is nobody to tell: it may be the server that is gone.
+}
+
+// unavailable classes an error of the database: what needs a person's hand is not to be tried again.
+func unavailable(err error) error {
+	if err == nil || errors.Is(err, providers.ErrInvalid) {
+		return err
+	}
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch failed.Code {
+		case "42501", "25006": // insufficient_privilege, read_only_sql_transaction.
+			return fmt.Errorf("%w: %w", providers.ErrReadOnly, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", providers.ErrUnavailable, err)
+}
