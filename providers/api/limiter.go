@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -33,7 +34,8 @@ type limiter struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
-	all     bucket // Of strangers.
+	swept   time.Time // When empty buckets were looked for last.
+	all     bucket    // Of strangers.
 }
 
 // bucket holds attempts: one is taken for each, and they come back with time.
@@ -103,17 +105,17 @@ func (l *limiter) bucketLocked(key string, now time.Time) *bucket {
 	if b, ok := l.buckets[key]; ok {
 		return b
 	}
+	if len(l.buckets) >= maxBuckets && now.Sub(l.swept) >= loginRefill {
+		l.swept = now
+		maps.DeleteFunc(l.buckets, func(_ string, b *bucket) bool {
+			b.settle(now, loginRefill)
+			return b.taken == 0
+		})
+	}
 	if len(l.buckets) >= maxBuckets {
-		for k, b := range l.buckets {
-			if b.settle(now, loginRefill); b.taken == 0 {
-				delete(l.buckets, k)
-			}
-		}
-		if len(l.buckets) >= maxBuckets {
-			key = ""
-			if b, ok := l.buckets[key]; ok {
-				return b
-			}
+		key = ""
+		if b, ok := l.buckets[key]; ok {
+			return b
 		}
 	}
 	b := &bucket{at: now}

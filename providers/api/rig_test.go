@@ -141,7 +141,10 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-func newRig(t *testing.T) *rig { return rigOn(t, testCatalog, nil) }
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	return rigOn(t, testCatalog, nil)
+}
 
 // rigOn makes a rig on a catalog; wrap, when not nil, puts a store around the file's.
 func rigOn(t *testing.T, catalog string, wrap func(providers.Store) providers.Store) *rig {

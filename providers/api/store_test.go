@@ -44,7 +44,12 @@ func (s *failing) Update(context.Context, providers.Actor, func(*providers.Draft
 	return nil, s.err
 }
 
-func (s *failing) Audit(context.Context, int64, int) ([]providers.Revision, error) { return nil, s.err }
+func (s *failing) Audit(ctx context.Context, before int64, limit int) ([]providers.Revision, error) {
+	if errors.Is(s.err, providers.ErrInvalid) { // What was can be read whatever is.
+		return s.History.Audit(ctx, before, limit)
+	}
+	return nil, s.err
+}
 
 func (s *failing) Restore(context.Context, providers.Actor, int64) (*providers.Catalog, error) {
 	return nil, s.err
