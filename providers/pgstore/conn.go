@@ -17,9 +17,13 @@ import (
 const (
 	// patience is how long the database may take to connect and answer before it counts as away. A change is refused
 	// after that.
-	patience = 3 * time.Second
+	patience = 2 * time.Second
 
-	// readPatience is how long reading a whole catalog may take.
+	// impatience is how long a change waits for its turn while the database is known to be away, and somebody is
+	// finding out whether it is back.
+	impatience = 500 * time.Millisecond
+
+	// readPatience is how long reading a page of the audit may take.
 	readPatience = 30 * time.Second
 
 	// migratePatience is how long changing the schema may take, which includes waiting for another router that does.
@@ -33,7 +37,7 @@ const (
 // middle of one must not keep the others from writing: the server ends it. Waiting for another's change ends at the
 // server before patience does, which keeps the connection.
 const beginWrite = `begin isolation level read committed read write;
-	set local lock_timeout = '2500ms'; set local idle_in_transaction_session_timeout = '10s'`
+	set local lock_timeout = '1500ms'; set local idle_in_transaction_session_timeout = '10s'`
 
 // parse reads a connection URL and prepares what all connections share.
 func parse(url string) (*pgx.ConnConfig, error) {
@@ -68,6 +72,9 @@ func (s *Store) doLocked(ctx context.Context, work func(*pgx.Conn) error) error 
 		reused := s.conn != nil && !s.conn.IsClosed()
 		if !reused {
 			if err := s.connectLocked(ctx); err != nil {
+				if errors.Is(ctx.Err(), context.Canceled) {
+					return ctx.Err()
+				}
 				return unavailable(err)
 			}
 		}
@@ -79,6 +86,9 @@ func (s *Store) doLocked(ctx context.Context, work func(*pgx.Conn) error) error 
 			return refused.error
 		}
 		s.hangUpLocked()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
 		if !reused || ctx.Err() != nil || errors.Is(err, errUnknown) {
 			return unavailable(err)
 		}
@@ -131,6 +141,9 @@ func unavailable(err error) error {
 		case "42501", "25006": // insufficient_privilege, read_only_sql_transaction.
 			return fmt.Errorf("%w: %w", providers.ErrReadOnly, err)
 		}
+	}
+	if errors.Is(err, context.Canceled) { // By us, because nothing came. It is not that the caller gave up.
+		return fmt.Errorf("%w: it does not answer: %v", providers.ErrUnavailable, err) //nolint:errorlint // See above.
 	}
 	return fmt.Errorf("%w: %w", providers.ErrUnavailable, err)
 }

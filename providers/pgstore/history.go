@@ -82,16 +82,16 @@ func readAudit(ctx context.Context, conn *pgx.Conn, before int64, limit int) ([]
 // Restore makes the catalog what it was at revision n.
 func (s *Store) Restore(ctx context.Context, by providers.Actor, n int64) (*providers.Catalog, error) {
 	return s.write(ctx, by, func(on *basis) (*revised, error) {
-		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readPatience)
-		defer cancel()
-		at, err := revisionNumbered(reading, on.tx, n)
+		r, end := startReading(context.WithoutCancel(ctx), on.tx)
+		defer end()
+		at, err := revisionNumbered(r.ctx, on.tx, n)
 		if errors.Is(err, providers.ErrNotFound) {
 			return nil, refusal{err}
 		}
 		if err != nil {
 			return nil, err
 		}
-		c, err := readAt(reading, on.tx, at.n, at.revision)
+		c, err := r.at(at.n, at.revision)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func (s *Store) Restore(ctx context.Context, by providers.Actor, n int64) (*prov
 			return nil, refusal{fmt.Errorf("revision %d: %w: %w", n, providers.ErrInvalid, err)}
 		}
 		changes := providers.Difference(on.catalog, c, providers.Microseconds(on.now))
-		names, err := readDeletedNames(reading, on.tx, c, namesGone(changes, on.catalog.DeletedNames))
+		names, err := r.deletedNames(c, namesGone(changes, on.catalog.DeletedNames))
 		if err != nil {
 			return nil, err
 		}

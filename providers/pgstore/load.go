@@ -43,17 +43,25 @@ func loadOnce(ctx context.Context, cfg *pgx.ConnConfig) (c *providers.Catalog, e
 	if version == 0 {
 		return providers.NewCatalog("", nil, nil), nil
 	}
-	reading, cancel := context.WithTimeout(ctx, readPatience)
-	defer cancel()
-	err = pgx.BeginTxFunc(reading, conn, readOnly(), func(tx pgx.Tx) error {
-		head, err := readHead(reading, tx)
-		if err != nil {
+	c, _, err = readNewest(ctx, conn, position{}, nil)
+	return c, err
+}
+
+// readNewest returns the newest catalog and its position. What is known already is not read again.
+func readNewest(
+	ctx context.Context, conn *pgx.Conn, known position, base *providers.Catalog,
+) (c *providers.Catalog, at position, err error) {
+	r, end := startReading(ctx, conn)
+	defer end()
+	err = pgx.BeginTxFunc(r.ctx, conn, readOnly(), func(tx pgx.Tx) error {
+		r.querier = tx
+		if at, err = readHead(r.ctx, tx); err != nil {
 			return err
 		}
-		c, err = read(reading, tx, head, position{}, nil)
+		c, err = r.read(at, known, base)
 		return err
 	})
-	return c, err
+	return c, at, err
 }
 
 // readOnly is a transaction that sees one revision throughout.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,25 @@ import (
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// reader reads what may be much. It is given time for as long as something comes.
+type reader struct {
+	querier
+
+	ctx   context.Context //nolint:containedctx // Of one reading; it ends when nothing came for too long.
+	alive func()
+}
+
+// startReading begins a reading; the caller ends it.
+func startReading(ctx context.Context, q querier) (r *reader, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(patience, cancel)
+	r = &reader{querier: q, ctx: ctx, alive: func() { timer.Reset(patience) }}
+	return r, func() {
+		timer.Stop()
+		cancel()
+	}
 }
 
 // position is one revision. Its name is random in part, so that a database that was put back to an earlier state and
@@ -30,31 +50,31 @@ func readHead(ctx context.Context, q querier) (at position, err error) {
 	return at, err
 }
 
-// read returns the catalog at the head, which is the newest of what q sees. What is known already, base at its
+// read returns the catalog at the head, which is the newest of what the transaction sees. What is known already, base at its
 // position, is not read again.
-func read(ctx context.Context, q querier, head, known position, base *providers.Catalog) (*providers.Catalog, error) {
+func (r *reader) read(head, known position, base *providers.Catalog) (*providers.Catalog, error) {
 	if known.n > 0 {
 		const query = "select exists (select from dialrouter.revisions where n = $1 and revision = $2)"
 		var follows bool
-		if err := q.QueryRow(ctx, query, known.n, known.revision).Scan(&follows); err != nil {
+		if err := r.QueryRow(r.ctx, query, known.n, known.revision).Scan(&follows); err != nil {
 			return nil, err
 		}
 		if follows {
-			return readSince(ctx, q, head, known, base)
+			return r.since(head, known, base)
 		}
 	}
-	return readSince(ctx, q, head, position{}, new(providers.Catalog))
+	return r.since(head, position{}, new(providers.Catalog))
 }
 
-// readSince returns base with all changes after known.
-func readSince(ctx context.Context, q querier, head, known position, base *providers.Catalog) (*providers.Catalog, error) {
-	changed, err := readRows(ctx, q, `
+// since returns base with all changes after known.
+func (r *reader) since(head, known position, base *providers.Catalog) (*providers.Catalog, error) {
+	changed, err := readRows(r, `
 		select id, deleted, body from dialrouter.providers where until is null and since > $1`,
 		[]any{known.n}, decodeProvider)
 	if err != nil {
 		return nil, fmt.Errorf("reading providers: %w", err)
 	}
-	changedRoutes, err := readRows(ctx, q, `
+	changedRoutes, err := readRows(r, `
 		select id, deleted, body from dialrouter.routes where until is null and since > $1`,
 		[]any{known.n}, decodeRoute)
 	if err != nil {
@@ -62,37 +82,39 @@ func readSince(ctx context.Context, q querier, head, known position, base *provi
 	}
 	c := ordered(head.revision,
 		merge(base.Providers, changed, func(p *providers.Provider) uuid.UUID { return p.ID }),
-		merge(base.Routes, changedRoutes, func(r *providers.Route) uuid.UUID { return r.ID }))
-	c.DeletedNames, err = readDeletedNames(ctx, q, c, base.DeletedNames)
+		merge(base.Routes, changedRoutes, func(route *providers.Route) uuid.UUID { return route.ID }))
+	c.DeletedNames, err = r.deletedNames(c, base.DeletedNames)
 	return c, err
 }
 
-// readAt returns the catalog as it was at revision n, under the name given.
-func readAt(ctx context.Context, q querier, n int64, revision string) (*providers.Catalog, error) {
+// at returns the catalog as it was at revision n, under the name given.
+func (r *reader) at(n int64, revision string) (*providers.Catalog, error) {
 	const which = ` where since <= $1 and (until is null or until > $1) and not deleted`
-	all, err := readRows(ctx, q, "select id, deleted, body from dialrouter.providers"+which, []any{n}, decodeProvider)
+	all, err := readRows(r, "select id, deleted, body from dialrouter.providers"+which, []any{n}, decodeProvider)
 	if err != nil {
 		return nil, fmt.Errorf("reading providers: %w", err)
 	}
-	routes, err := readRows(ctx, q, "select id, deleted, body from dialrouter.routes"+which, []any{n}, decodeRoute)
+	routes, err := readRows(r, "select id, deleted, body from dialrouter.routes"+which, []any{n}, decodeRoute)
 	if err != nil {
 		return nil, fmt.Errorf("reading routes: %w", err)
 	}
 	return ordered(revision, merge(nil, all, func(p *providers.Provider) uuid.UUID { return p.ID }),
-		merge(nil, routes, func(r *providers.Route) uuid.UUID { return r.ID })), nil
+		merge(nil, routes, func(route *providers.Route) uuid.UUID { return route.ID })), nil
 }
 
 // readRows returns entries by id; nil is deleted.
 func readRows[T any](
-	ctx context.Context, q querier, query string, args []any, decode func([]byte) (*T, error),
+	r *reader, query string, args []any, decode func([]byte) (*T, error),
 ) (map[uuid.UUID]*T, error) {
-	rows, err := q.Query(ctx, query, args...)
+	r.alive()
+	rows, err := r.Query(r.ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	found := make(map[uuid.UUID]*T)
 	for rows.Next() {
+		r.alive()
 		var id uuid.UUID
 		var deleted bool
 		var body []byte
@@ -131,10 +153,10 @@ func merge[T any](base []T, changed map[uuid.UUID]*T, id func(*T) uuid.UUID) []T
 	return all
 }
 
-// readDeletedNames returns the names of the deleted providers that routes of c lead to; known are names that were read
+// deletedNames returns the names of the deleted providers that routes of c lead to; known are names that were read
 // already.
-func readDeletedNames(
-	ctx context.Context, q querier, c *providers.Catalog, known map[uuid.UUID]string,
+func (r *reader) deletedNames(
+	c *providers.Catalog, known map[uuid.UUID]string,
 ) (map[uuid.UUID]string, error) {
 	names := make(map[uuid.UUID]string)
 	unknown := make(map[uuid.UUID]bool)
@@ -156,7 +178,8 @@ func readDeletedNames(
 	for id := range unknown {
 		ids = append(ids, id)
 	}
-	rows, err := q.Query(ctx, "select id, name from dialrouter.providers where until is null and id = any($1)", ids)
+	r.alive()
+	rows, err := r.Query(r.ctx, "select id, name from dialrouter.providers where until is null and id = any($1)", ids)
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,11 @@ type basis struct {
 func (s *Store) write(
 	ctx context.Context, by providers.Actor, compose func(*basis) (*revised, error),
 ) (*providers.Catalog, error) {
-	started := time.Now()
-	if err := s.take(ctx, patience); err != nil {
+	started, wait := time.Now(), patience
+	if s.current.Load().err != nil {
+		wait = impatience
+	}
+	if err := s.take(ctx, wait); err != nil {
 		return nil, err
 	}
 	defer s.release()
@@ -66,7 +69,10 @@ func (s *Store) write(
 		err = s.findOutLocked(ctx, err)
 	}
 	if err != nil {
-		kick(s.wake) // The watch finds out whether the database is away.
+		if _, answered := errors.AsType[*pgconn.PgError](err); !answered && errors.Is(err, providers.ErrUnavailable) {
+			s.troubleLocked(err)
+		}
+		kick(s.wake) // The watch finds out what is the matter.
 		return nil, err
 	}
 	return s.current.Load().catalog, nil
@@ -95,9 +101,9 @@ func (s *Store) transact(
 	known := s.current.Load()
 	on.catalog = known.catalog
 	if known.at != on.at {
-		reading, cancel := context.WithTimeout(ctx, readPatience)
-		defer cancel()
-		if on.catalog, err = read(reading, tx, on.at, known.at, known.catalog); err != nil {
+		r, end := startReading(ctx, tx)
+		defer end()
+		if on.catalog, err = r.read(on.at, known.at, known.catalog); err != nil {
 			return err
 		}
 	}

@@ -53,16 +53,8 @@ func (s *Store) syncLocked(ctx context.Context) error {
 		if err != nil || head == now.at {
 			return err
 		}
-		reading, cancel := context.WithTimeout(ctx, readPatience)
-		defer cancel()
-		return pgx.BeginTxFunc(reading, conn, readOnly(),
-			func(tx pgx.Tx) error {
-				if at, err = readHead(reading, tx); err != nil {
-					return err
-				}
-				next, err = read(reading, tx, at, now.at, now.catalog)
-				return err
-			})
+		next, at, err = readNewest(ctx, conn, now.at, now.catalog)
+		return err
 	})
 	switch {
 	case err == nil:
