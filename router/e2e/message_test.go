@@ -52,11 +52,17 @@ func parse(raw string) *msg {
 	head, body, _ := strings.Cut(raw, "\r\n\r\n")
 	m.body = body
 	var lines []string
+	from, end := 0, 0 // Of the last line, folds included.
 	for line := range strings.SplitSeq(head, "\r\n") {
 		if folded := line != "" && (line[0] == ' ' || line[0] == '\t'); folded && len(lines) > 1 {
-			lines[len(lines)-1] += "\r\n" + line
+			end += len("\r\n") + len(line)
+			lines[len(lines)-1] = head[from:end]
 			continue
 		}
+		if len(lines) > 0 {
+			from = end + len("\r\n")
+		}
+		end = from + len(line)
 		lines = append(lines, line)
 	}
 	m.start = lines[0]
