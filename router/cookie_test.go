@@ -13,11 +13,11 @@ import (
 	"github.com/voipbin/dialrouter/sdp"
 )
 
-func testKey(t testing.TB) *routeKey {
-	t.Helper()
+func testKey(tb testing.TB) *routeKey {
+	tb.Helper()
 	k, err := newRouteKey([]byte("0123456789abcdef0123456789ABCDEF"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &k
 }

@@ -305,7 +305,7 @@ func (w *worker) dialogPolicy(p *path) *sdp.Policy {
 	if !p.sealed || len(p.cookie.codecs) == 0 || w.r.key.tagHash(w.rq.fromTag) != p.cookie.callerTag {
 		return nil
 	}
-	switch m.Method { //nolint:exhaustive // The methods that carry offers.
+	switch m.Method {
 	case message.INVITE, message.UPDATE, message.PRACK:
 		w.text = decodeCodecs(w.text[:0], p.cookie.codecs)
 		policy, _ := w.policyFor(w.text)

@@ -61,9 +61,7 @@ func (r *Router) inBackground(u *message.URI, listener uint16, then func(w *work
 		return false
 	}
 	q := queryFor(u)
-	r.done.Add(1)
-	go func() {
-		defer r.done.Done()
+	r.done.Go(func() {
 		defer func() { <-r.lookups }()
 		ctx, cancel := context.WithTimeout(r.ctx, lookupTime)
 		defer cancel()
@@ -80,6 +78,6 @@ func (r *Router) inBackground(u *message.URI, listener uint16, then func(w *work
 		}
 		then(w, to, ok && err == nil)
 		w.out.Flush(w.now)
-	}()
+	})
 	return true
 }

@@ -162,7 +162,7 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 	won := c.server.State() == transaction.Accepted && a.cause == causeAnswered
 	if !first && !won {
 		// Another attempt has won, or the caller was told that the call failed: this leg is nobody's.
-		w.endLegLocked(c, a)
+		w.endLegLocked(a)
 		return
 	}
 	if c.server.Respond(&w.r.timing, w.now, code) != transaction.Send {

@@ -144,8 +144,10 @@ func (w *world) step(op, arg byte) {
 		}
 	case 4, 5: // A provider answers something it got.
 		if len(w.downs) > 0 {
-			codes := []string{"100 Trying", "180 Ringing", "183 Progress", "200 OK", "302 Moved", "404 Not Found", "407 Auth",
-				"486 Busy Here", "487 Terminated", "500 Error", "503 Unavailable", "603 Decline", "200 OK", "180 Ringing"}
+			codes := []string{
+				"100 Trying", "180 Ringing", "183 Progress", "200 OK", "302 Moved", "404 Not Found", "407 Auth",
+				"486 Busy Here", "487 Terminated", "500 Error", "503 Unavailable", "603 Decline", "200 OK", "180 Ringing",
+			}
 			down := w.downs[int(arg)%len(w.downs)]
 			w.respond(down.data, codes[int(arg/7)%len(codes)])
 		}

@@ -1,13 +1,15 @@
 package router
 
 import (
+	"slices"
+
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transport"
 )
 
 // endLegLocked ends a leg that nobody owns: a provider answered an attempt that the call has gone on without. The 2xx
 // is acknowledged each time it comes (RFC 3261 section 13.2.2.4), and once a BYE follows.
-func (w *worker) endLegLocked(c *call, a *attempt) {
+func (w *worker) endLegLocked(a *attempt) {
 	m := &w.msg
 	to, ok := w.target(m, a.flow)
 	if !ok {
@@ -47,8 +49,8 @@ func (w *worker) legRequest(m *message.Message, to transport.Flow, method string
 	b = append(append(append(b, l.via...), branch...), l.viaTail...)
 	b = append(b, "Max-Forwards: 70\r\n"...)
 	route := w.routeSet(m)
-	for i := len(route) - 1; i >= 0; i-- {
-		b = append(append(append(b, "Route: "...), m.Bytes(route[i])...), "\r\n"...)
+	for _, r := range slices.Backward(route) {
+		b = append(append(append(b, "Route: "...), m.Bytes(r)...), "\r\n"...)
 	}
 	b = append(b, m.Bytes(m.First(message.From).Line)...)
 	b = append(b, m.Bytes(m.First(message.To).Line)...)

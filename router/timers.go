@@ -86,7 +86,7 @@ func due(at, now int64) bool { return at != 0 && now >= at }
 
 func (w *worker) serverTimersLocked(c *call) {
 	for {
-		switch c.server.Tick(&w.r.timing, w.now) { //nolint:exhaustive // The others are no answers to a timer.
+		switch c.server.Tick(&w.r.timing, w.now) {
 		case transaction.None:
 			return
 		case transaction.Resend:

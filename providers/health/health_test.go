@@ -94,7 +94,7 @@ func TestRateLimit(t *testing.T) {
 	for _, cps := range []float64{0.5, 1, 3, 100} {
 		var s health.State
 		taken := 0
-		for ms := int64(0); ms < 20_000; ms++ {
+		for ms := range int64(20_000) {
 			if s.Enter(second+ms*int64(time.Millisecond), 0, cps) == health.Room {
 				taken++
 			}

@@ -11,7 +11,7 @@ type Fault struct {
 func (f *Fault) Error() string { return f.Phrase }
 
 // The faults that Parse and the readers of fields report. The phrases go to the peer, so they say what to mend.
-var ( //nolint:gochecknoglobals // Constant errors.
+var (
 	ErrNotSIP         = &Fault{0, "not SIP"}
 	ErrStatusLine     = &Fault{0, "bad status line"}
 	ErrVersion        = &Fault{505, "Version Not Supported"}

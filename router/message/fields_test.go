@@ -68,10 +68,14 @@ func TestParseVia(t *testing.T) {
 	}{
 		{in: "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx", proto: "UDP", host: "192.0.2.1", port: 5060, branch: "z9hG4bKx"},
 		{in: "SIP/2.0/TCP h;rport;branch=b;received=1.2.3.4", proto: "TCP", host: "h", branch: "b", rport: ";rport", received: ";received=1.2.3.4"},
-		{in: "SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP/2.0/UDP x;branch=y",
-			proto: "TCP", host: "spindle.example.com", branch: "z9hG4bK9ikj8", rest: "SIP/2.0/UDP x;branch=y"},
-		{in: "SIP/2.0/UDP [2001:db8::9:1]:5070;received=[2001:db8::9:255];branch=b", proto: "UDP", host: "2001:db8::9:1",
-			port: 5070, v6: true, branch: "b", received: ";received=[2001:db8::9:255]"},
+		{
+			in:    "SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP/2.0/UDP x;branch=y",
+			proto: "TCP", host: "spindle.example.com", branch: "z9hG4bK9ikj8", rest: "SIP/2.0/UDP x;branch=y",
+		},
+		{
+			in: "SIP/2.0/UDP [2001:db8::9:1]:5070;received=[2001:db8::9:255];branch=b", proto: "UDP", host: "2001:db8::9:1",
+			port: 5070, v6: true, branch: "b", received: ";received=[2001:db8::9:255]",
+		},
 		{in: "SIP/2.0/UDP h", proto: "UDP", host: "h"},
 		{in: "SIP/2.0/UDP h;rport=5062;x=\"a;b,c\";branch=b", proto: "UDP", host: "h", branch: "b", rport: ";rport=5062"},
 		{in: "SIP/2.0/UDP h : 5061 ;branch=b", proto: "UDP", host: "h", port: 5061, branch: "b"},

@@ -40,7 +40,7 @@ const (
 // singleton tells the headers that may stand only once (RFC 3261 section 7.3.1): to pick one of two would let
 // two elements read one message differently.
 func (k Kind) singleton() bool {
-	switch k { //nolint:exhaustive // Whatever is not named may repeat.
+	switch k {
 	case From, To, CallID, CSeq, MaxForwards, ContentLength, ContentType:
 		return true
 	default:

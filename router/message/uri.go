@@ -229,8 +229,8 @@ func nextParam(b []byte) (param, rest []byte) {
 }
 
 func splitParam(p []byte) (name, value []byte) {
-	if i := bytes.IndexByte(p, '='); i >= 0 {
-		return trimSpace(p[:i]), trimSpace(p[i+1:])
+	if before, after, ok := bytes.Cut(p, []byte{'='}); ok {
+		return trimSpace(before), trimSpace(after)
 	}
 	return trimSpace(p), nil
 }
