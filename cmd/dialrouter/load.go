@@ -7,9 +7,8 @@ import (
 	"github.com/voipbin/dialrouter/config"
 	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/providers/filestore"
-	"github.com/voipbin/dialrouter/router/resolve"
-
 	dialrouter "github.com/voipbin/dialrouter/router"
+	"github.com/voipbin/dialrouter/router/resolve"
 )
 
 // configFlag defines --config.
@@ -42,25 +41,19 @@ func more(cfg *config.Config) []config.Problem {
 	if err := providers.ValidateCodecs(cfg.Codecs); err != nil {
 		problems = append(problems, cfg.Problem("codecs", err.Error()))
 	}
-	if cfg.Catalog.Postgres != "" {
-		problems = append(problems, cfg.Problem("catalog.postgres", "this version keeps the catalog in a file only; use catalog.file"))
-	}
 	return problems
 }
 
-// loadBoth reads the configuration and the catalog that it names.
+// loadBoth reads the configuration and the catalog that it names. One that is not of today, because its database is
+// away, will do.
 func loadBoth(env environment, path string) (*config.Config, *providers.Catalog, error) {
 	cfg, err := loadConfig(env, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	cat, problems := filestore.Load(cfg.Catalog.File)
-	for _, p := range problems {
-		fmt.Fprintln(env.stderr, p)
-	}
-	// What is only odd, such as a route to a provider that was deleted, is said and keeps nobody from working.
-	if cat == nil || providers.Join(problems) != nil {
-		return nil, nil, errSaid
+	cat, err := readCatalog(env, cfg, path)
+	if cat == nil {
+		return nil, nil, err
 	}
 	return cfg, cat, nil
 }
@@ -88,7 +81,7 @@ func check(env environment, args []string) error {
 		}
 		return cerr
 	}
-	cfg, cat, err := loadBoth(env, path)
+	cat, err := readCatalog(env, cfg, path)
 	if err != nil {
 		return err
 	}

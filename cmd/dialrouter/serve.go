@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/voipbin/dialrouter/config"
-	"github.com/voipbin/dialrouter/providers/filestore"
 	dialrouter "github.com/voipbin/dialrouter/router"
 )
 
@@ -30,11 +29,16 @@ func serve(env environment, args []string) (err error) {
 	if len(rest) > 0 {
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
 	}
-	cfg, cat, err := loadBoth(env, path)
+	cfg, err := loadConfig(env, path)
 	if err != nil {
 		return err
 	}
-	_ = cat // Read only to name every problem before anything starts.
+	if cfg.Catalog.Postgres == "" {
+		// Read only to name every problem before anything starts.
+		if _, err := readCatalog(env, cfg, path); err != nil {
+			return err
+		}
+	}
 
 	// From here on a signal is not lost: those that come before the router is ready end it.
 	signals := make(chan os.Signal, 8)
@@ -45,7 +49,7 @@ func serve(env environment, args []string) (err error) {
 	var closers closers
 	defer func() { err = errors.Join(err, closers.close()) }()
 
-	store, err := filestore.Open(cfg.Catalog.File)
+	store, err := openCatalog(context.Background(), cfg, path, log)
 	if err != nil {
 		return err
 	}
