@@ -17,7 +17,10 @@ import (
 const (
 	// patience is how long the database may take to connect and answer before it counts as away. A change is refused
 	// after that.
-	patience = 2 * time.Second
+	patience = 3 * time.Second
+
+	// firstPatience is how long the database may take to be connected to by who has no other catalog.
+	firstPatience = 10 * time.Second
 
 	// impatience is how long a change waits for its turn while the database is known to be away, and somebody is
 	// finding out whether it is back.
@@ -37,16 +40,13 @@ const (
 // middle of one must not keep the others from writing: the server ends it. Waiting for another's change ends at the
 // server before patience does, which keeps the connection.
 const beginWrite = `begin isolation level read committed read write;
-	set local lock_timeout = '1500ms'; set local idle_in_transaction_session_timeout = '10s'`
+	set local lock_timeout = '2500ms'; set local idle_in_transaction_session_timeout = '10s'`
 
 // parse reads a connection URL and prepares what all connections share.
 func parse(url string) (*pgx.ConnConfig, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("reading the database's URL: %w", err) // Passwords are not in the text.
-	}
-	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > patience {
-		cfg.ConnectTimeout = patience
 	}
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "dialrouter"
@@ -58,6 +58,45 @@ func parse(url string) (*pgx.ConnConfig, error) {
 func source(cfg *pgx.ConnConfig) string {
 	return net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))) + "/" + cfg.Database
 }
+
+// connect makes a connection. All addresses of a URL get their share of the time, so that one that does not answer
+// leaves some for the next.
+func connect(ctx context.Context, cfg *pgx.ConnConfig, most time.Duration) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	cfg = cfg.Copy()
+	if share := most / time.Duration(1+len(cfg.Fallbacks)); cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > share {
+		cfg.ConnectTimeout = share
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, &connectError{err}
+	}
+	return conn, nil
+}
+
+// connectError says in one line why there is no connection. The text of the cause has a line for each address and
+// names the user, and what it says is shown to whoever asks whether the router is ready.
+type connectError struct{ cause error }
+
+func (e *connectError) Error() string {
+	const prefix = "connecting to the database: "
+	if failed, ok := errors.AsType[*pgconn.PgError](e.cause); ok {
+		return prefix + failed.Message
+	}
+	if failed, ok := errors.AsType[*net.OpError](e.cause); ok && !failed.Timeout() {
+		return prefix + failed.Err.Error()
+	}
+	if failed, ok := errors.AsType[*net.DNSError](e.cause); ok {
+		return prefix + failed.Err
+	}
+	if errors.Is(e.cause, context.DeadlineExceeded) {
+		return prefix + "no answer"
+	}
+	return prefix + "it does not work; the log of the database may say more"
+}
+
+func (e *connectError) Unwrap() error { return e.cause }
 
 // refusal is an error that is not the database's: the change does not want to be made, or cannot.
 type refusal struct{ error }
@@ -98,9 +137,11 @@ func (s *Store) doLocked(ctx context.Context, work func(*pgx.Conn) error) error 
 // connectLocked makes the connection that reads and writes, to a database whose schema is as it should be.
 func (s *Store) connectLocked(ctx context.Context) error {
 	s.hangUpLocked()
-	dialing, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(dialing, s.cfg)
+	most := patience
+	if s.current.Load().catalog == nil {
+		most = firstPatience
+	}
+	conn, err := connect(ctx, s.cfg, most)
 	if err != nil {
 		return err
 	}

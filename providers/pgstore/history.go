@@ -22,9 +22,7 @@ func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]providers
 	defer func() { s.reading <- struct{}{} }()
 	ctx, cancel := context.WithTimeout(ctx, readPatience)
 	defer cancel()
-	dialing, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(dialing, s.cfg)
+	conn, err := connect(ctx, s.cfg, patience)
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -27,9 +27,7 @@ func Load(ctx context.Context, o Options) (*providers.Catalog, error) {
 }
 
 func loadOnce(ctx context.Context, cfg *pgx.ConnConfig) (c *providers.Catalog, err error) {
-	dialing, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(dialing, cfg)
+	conn, err := connect(ctx, cfg, patience)
 	if err != nil {
 		return nil, err
 	}

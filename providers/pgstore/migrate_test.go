@@ -76,6 +76,8 @@ func TestRefusedDatabases(t *testing.T) {
 		_, err := pgstore.Open(t.Context(), pgstore.Options{URL: test.url})
 		if err == nil || !strings.Contains(err.Error(), test.want) || test.is != nil && !errors.Is(err, test.is) {
 			t.Errorf("%s: %v", test.name, err)
+		} else if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "router@") {
+			t.Errorf("%s: more than a line, or a name: %v", test.name, err)
 		}
 	}
 

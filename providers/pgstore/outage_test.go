@@ -20,7 +20,7 @@ import (
 const (
 	// refusedWithin is how soon a change must be refused: at once by a database that is gone, and after three limits
 	// (to connect and begin, to commit, to find out) by one that hangs in the middle of a change.
-	refusedWithin = 10 * time.Second
+	refusedWithin = 12 * time.Second
 
 	// healedWithin is how soon all must be well after the database is back.
 	healedWithin = 5 * time.Second
@@ -40,8 +40,8 @@ func TestOutages(t *testing.T) {
 	}{
 		{"stopped", func(t *testing.T, db *server) { t.Helper(); db.end(t, syscall.SIGINT) }, again, time.Second},
 		{"killed", kill, again, time.Second},
-		{"hung", hang, goOn, 3 * time.Second},
-		{"hung and killed", hang, func(t *testing.T, db *server) { t.Helper(); kill(t, db); again(t, db) }, 3 * time.Second},
+		{"hung", hang, goOn, 4 * time.Second},
+		{"hung and killed", hang, func(t *testing.T, db *server) { t.Helper(); kill(t, db); again(t, db) }, 4 * time.Second},
 	} {
 		t.Run(outage.name, func(t *testing.T) {
 			t.Parallel()

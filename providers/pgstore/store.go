@@ -163,7 +163,7 @@ func (s *Store) publishLocked(c *providers.Catalog, at position) {
 }
 
 // troubleLocked keeps the catalog and notes why there may be a newer one. The first reason stays: what follows from it
-// reads differently each time, and is the same trouble.
+// reads differently each time, and is the same trouble. Whoever asks for the catalog gets it, and logs it.
 func (s *Store) troubleLocked(err error) {
 	old := s.current.Load()
 	if old.err != nil {
@@ -171,9 +171,6 @@ func (s *Store) troubleLocked(err error) {
 	}
 	s.current.Store(&state{catalog: old.catalog, at: old.at, err: err})
 	kick(s.changed)
-	if old.catalog != nil {
-		s.log.Warn("calls go on with the catalog of memory", "revision", old.catalog.Revision, "error", err)
-	}
 }
 
 // kick leaves a notice unless there is one already: whoever reads that finds this state.

@@ -89,13 +89,13 @@ func (s *Store) hear(ctx context.Context) error {
 		defer cancel()
 		return do(limited)
 	}
-	var conn *pgx.Conn
-	defer func() { hangUp(conn) }()
-	err := within(patience, func(ctx context.Context) (err error) {
-		if conn, err = pgx.ConnectConfig(ctx, s.cfg); err != nil {
-			return err
-		}
-		_, err = conn.Exec(ctx, "listen dialrouter")
+	conn, err := connect(ctx, s.cfg, patience)
+	if err != nil {
+		return err
+	}
+	defer hangUp(conn)
+	err = within(patience, func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, "listen dialrouter")
 		return err
 	})
 	if err != nil {
