@@ -39,6 +39,7 @@ func commands() []command {
 		{"serve", "--config FILE", "carry calls until SIGTERM or SIGINT", serve},
 		{"check", "--config FILE", "say every problem of the configuration", check},
 		{"plan", "--config FILE [--customer UUID] [--sdp FILE] [--json] NUMBER", "say what would become of a call", plan},
+		{"import", "--config FILE [--dry-run] FILE|URL...", "take in what VoIPBIN's API lists", importCatalog},
 		{"token", "NAME", "make an API token", token},
 		{"version", "", "print the version", printVersion},
 	}
