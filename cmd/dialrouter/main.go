@@ -13,7 +13,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "unknown" //nolint:gochecknoglobals // Set by -ldflags.
+var version = "unknown"
 
 // Exit codes.
 const (

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -177,7 +178,7 @@ func (c *closers) add(name string, f func() error) { *c = append(*c, closer{name
 
 func (c *closers) close() error {
 	var errs []error
-	for i := len(*c) - 1; i >= 0; i-- {
+	for i := range slices.Backward(*c) {
 		if err := (*c)[i].close(); err != nil {
 			errs = append(errs, fmt.Errorf("closing %s: %w", (*c)[i].name, err))
 		}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -150,8 +151,8 @@ func checkHops(t *testing.T, call *established) {
 	for _, route := range call.a.routes {
 		down = append(down, fmt.Sprint(destinationOf(route)))
 	}
-	for i := len(call.b.routes) - 1; i >= 0; i-- {
-		up = append(up, fmt.Sprint(destinationOf(call.b.routes[i])))
+	for _, v := range slices.Backward(call.b.routes) {
+		up = append(up, fmt.Sprint(destinationOf(v)))
 	}
 	if len(down) < 2 || strings.Join(down, " ") != strings.Join(up, " ") {
 		t.Errorf("the caller's route is %q, the provider's in reverse %q", down, up)
