@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -263,4 +264,34 @@ func TestNamesOfDeletedProviders(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, other, time.Second, "the provider restored", has("a"))
+}
+
+// TestManyRouters has 20 routers write at once: none is refused, because each waits for the others' changes.
+func TestManyRouters(t *testing.T) {
+	t.Parallel()
+	url := sharedServer(t).database(t)
+	const count, rounds = 20, 5
+	stores := make([]*pgstore.Store, count)
+	for i := range stores {
+		stores[i] = open(t, pgstore.Options{URL: url})
+	}
+	var writing sync.WaitGroup
+	for i, s := range stores {
+		writing.Go(func() {
+			for n := range rounds {
+				if _, err := add(t.Context(), s, fmt.Sprintf("p%d-%d", i, n)); err != nil {
+					t.Errorf("router %d: %v", i, err)
+				}
+			}
+		})
+	}
+	writing.Wait()
+	for i, s := range stores {
+		await(t, s, 2*time.Second, fmt.Sprint("all changes on router ", i), func(c *providers.Catalog, _ error) bool {
+			return len(c.Providers) == count*rounds
+		})
+	}
+	if got := query[int64](t, url, "select n from dialrouter.head"); got != count*rounds+1 {
+		t.Errorf("revision %d after %d changes", got, count*rounds)
+	}
 }
