@@ -23,6 +23,9 @@ const (
 	statusUnavailable        = "UNAVAILABLE"
 )
 
+// maxDetails is how much of what is wrong is listed.
+const maxDetails = 20
+
 // fault is an error that is answered as it stands. The cause is for the log.
 type fault struct {
 	code    int // Of HTTP.
@@ -78,7 +81,10 @@ func invalidFields(errs providers.FieldErrors) *fault {
 	if more := len(errs) - 1; more > 0 {
 		f.message += fmt.Sprintf(" (and %d more)", more)
 	}
-	for _, e := range errs {
+	for i, e := range errs {
+		if i == maxDetails {
+			break
+		}
 		if e.Field != "codecs" || e.Value == "" { // A list that is none, not a field that is out of place.
 			f.reason = "INVALID_ARGUMENT"
 		}
@@ -156,6 +162,5 @@ func problems(err error) []detail {
 		}
 	}
 	walk(err)
-	const most = 20
-	return all[:min(len(all), most)]
+	return all[:min(len(all), maxDetails)]
 }

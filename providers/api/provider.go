@@ -88,7 +88,12 @@ func (o *object) headers(p, stored *providers.Provider) {
 		}
 		p.TechHeaders = append(p.TechHeaders, h)
 	})
-	for _, name := range o.texts("secret_headers") {
+	secret := o.texts("secret_headers")
+	if len(secret) > maxSecretHeaders {
+		o.wrong("secret_headers", "names more headers than a provider may have")
+		return
+	}
+	for _, name := range secret {
 		i := slices.IndexFunc(p.TechHeaders, func(h providers.Header) bool { return strings.EqualFold(h.Name, name) })
 		if i < 0 {
 			o.wrong("secret_headers", "names a header that is not among tech_headers")
@@ -182,6 +187,9 @@ func (o *object) providerReadOnly(stored *providers.Provider) {
 	}
 	o.readOnly(now.ID, now.TmCreate, now.TmUpdate, now.TmDelete)
 }
+
+// maxSecretHeaders is no less than a provider's tech headers can be.
+const maxSecretHeaders = 64
 
 // Rules that more than one field may break.
 const (

@@ -52,6 +52,37 @@ func TestBodies(t *testing.T) {
 	r.do(t, http.MethodPost, "/v1.0/providers", "{\"name\":\"\xff\"}").must(t, 400, "INVALID_JSON_BODY")
 }
 
+// TestHostileBodies sends the most of what costs the most: the answer is quick, and short.
+func TestHostileBodies(t *testing.T) {
+	r := newRig(t)
+	many := func(format string) string {
+		var b strings.Builder
+		for i := 0; b.Len() < maxBody-100_000; i++ {
+			fmt.Fprintf(&b, format, i)
+		}
+		return strings.TrimSuffix(b.String(), ",")
+	}
+	const start = `{"type":"sip","hostname":"h.example","name":"n",`
+	for name, body := range map[string]string{
+		"unknown fields": `{` + many(`"f%d":1,`) + `}`,
+		"one field":      `{` + many(`"name":"%d",`) + `}`,
+		"headers":        start + `"tech_headers":{` + many(`"X-%d":"",`) + `}}`,
+		"masks":          start + `"tech_headers":{` + many(`"X-%d":"********",`) + `}}`,
+		"secret headers": start + `"tech_headers":{` + many(`"X-%d":"",`)[:400_000] + `"X":""},"secret_headers":[` + many(`"X-%d",`)[:500_000] + `""]}`,
+		"codes":          start + `"failover":{"next":[` + many(`"%d",`) + `]}}`,
+		"long texts":     start + `"detail":"` + strings.Repeat(`\u0000`, 100_000) + `"}`,
+		"deep":           start + `"limits":` + strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000) + `}`,
+	} {
+		started := time.Now()
+		a := r.do(t, http.MethodPost, "/v1.0/providers", body)
+		if took := time.Since(started); a.code != 400 || took > 10*time.Second || len(a.body) > 10_000 {
+			t.Errorf("%s: %d in %v, %d bytes: %.200s", name, a.code, took, len(a.body), a.body)
+		} else {
+			t.Logf("%s: %v", name, took)
+		}
+	}
+}
+
 type endlessSpaces struct{}
 
 func (endlessSpaces) Read(p []byte) (int, error) {
