@@ -23,8 +23,8 @@ const (
 	statusUnavailable        = "UNAVAILABLE"
 )
 
-// maxDetails is how much of what is wrong is listed.
-const maxDetails = 20
+// maxDetails is how much of what is wrong is listed: a body has fewer fields.
+const maxDetails = 40
 
 // fault is an error that is answered as it stands. The cause is for the log.
 type fault struct {
