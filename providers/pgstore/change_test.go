@@ -104,7 +104,7 @@ func TestTwoRoutersHearOfEachOther(t *testing.T) {
 	exec1(t, url, `select pg_terminate_backend(pid) from pg_stat_activity
 		where datname = current_database() and query = 'listen dialrouter'`)
 	mustAdd(t, one, "b")
-	await(t, other, 2*time.Second, "a notice while nobody listened", has("b"))
+	await(t, other, healedWithin, "a notice while nobody listened", has("b"))
 	mustAdd(t, other, "c")
 	await(t, one, time.Second, "a notice after listening anew", has("c"))
 }
@@ -119,7 +119,7 @@ func TestPoll(t *testing.T) {
 		insert into dialrouter.providers (id, since, deleted, name, body)
 			values ('4dbeabd6-f397-4375-95d2-a38411e07ed1', 2, false, 'a', '{"id": "4dbeabd6-f397-4375-95d2-a38411e07ed1", "name": "a"}');
 		update dialrouter.head set n = 2, revision = '2-x'`)
-	await(t, s, time.Second, "a change without a notice", has("a"))
+	await(t, s, healedWithin, "a change without a notice", has("a"))
 }
 
 // TestAnotherHistory puts the database back, as from a backup, and goes another way from there.
@@ -133,7 +133,7 @@ func TestAnotherHistory(t *testing.T) {
 		delete from dialrouter.providers where name = 'lost';
 		update dialrouter.revisions set revision = '3-other' where n = 3;
 		update dialrouter.head set revision = '3-other'`)
-	await(t, s, time.Second, "another history", func(c *providers.Catalog, err error) bool {
+	await(t, s, healedWithin, "another history", func(c *providers.Catalog, err error) bool {
 		return err == nil && c.Revision == "3-other" && len(c.Providers) == 1 && c.ProviderNamed("a") != nil
 	})
 	if c := mustAdd(t, s, "b"); len(c.Providers) != 2 {
@@ -249,21 +249,21 @@ func TestNamesOfDeletedProviders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, other, time.Second, "the route deleted", func(c *providers.Catalog, _ error) bool {
+	await(t, other, healedWithin, "the route deleted", func(c *providers.Catalog, _ error) bool {
 		return len(c.Providers)+len(c.Routes)+len(c.DeletedNames) == 0 && strings.HasPrefix(c.Revision, "5-")
 	})
 	if _, err := one.Restore(t.Context(), providers.Actor{}, 4); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []*pgstore.Store{one, other} {
-		await(t, s, time.Second, "the route restored", func(c *providers.Catalog, _ error) bool {
+		await(t, s, healedWithin, "the route restored", func(c *providers.Catalog, _ error) bool {
 			return len(c.Routes) == 1 && len(c.Providers) == 0 && c.DeletedNames[a] == "a"
 		})
 	}
 	if _, err := one.Restore(t.Context(), providers.Actor{}, 3); err != nil { // The provider as well.
 		t.Fatal(err)
 	}
-	await(t, other, time.Second, "the provider restored", has("a"))
+	await(t, other, healedWithin, "the provider restored", has("a"))
 }
 
 // TestManyRouters has 20 routers write at once: none is refused, because each waits for the others' changes.
@@ -287,7 +287,7 @@ func TestManyRouters(t *testing.T) {
 	}
 	writing.Wait()
 	for i, s := range stores {
-		await(t, s, 2*time.Second, fmt.Sprint("all changes on router ", i), func(c *providers.Catalog, _ error) bool {
+		await(t, s, healedWithin, fmt.Sprint("all changes on router ", i), func(c *providers.Catalog, _ error) bool {
 			return len(c.Providers) == count*rounds
 		})
 	}

@@ -66,7 +66,7 @@ func TestOutages(t *testing.T) {
 			w.await(t, w.count()+20)
 			w.end(t)
 			last := mustAdd(t, stores[0], "last-"+w.prefix)
-			await(t, stores[1], time.Second, "the last change", has("last-"+w.prefix))
+			await(t, stores[1], healedWithin, "the last change", has("last-"+w.prefix))
 			for name := range w.acknowledged {
 				if last.ProviderNamed(name) == nil {
 					t.Errorf("%s was acknowledged and is lost", name)
@@ -222,7 +222,7 @@ func TestRestartWithoutTheDatabase(t *testing.T) {
 		})
 	}
 	mustAdd(t, s, "b")
-	await(t, s2, time.Second, "a change after healing", has("b"))
+	await(t, s2, healedWithin, "a change after healing", has("b"))
 	awaitFile(t, file, `"name":"b"`)
 }
 

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/voipbin/dialrouter/providers"
@@ -81,9 +81,19 @@ func (p *proxy) set(c cut) {
 func (p *proxy) forward(client, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
+	var swallow atomic.Bool // The server's next answer, and the connection with it.
 	p.running.Go(func() {
-		_, _ = io.Copy(client, server)
-		_ = client.Close()
+		defer client.Close()
+		buffer := make([]byte, 1<<16)
+		for {
+			n, err := server.Read(buffer)
+			if err != nil || swallow.Load() {
+				return
+			}
+			if _, err := client.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
 	})
 	buffer := make([]byte, 1<<16)
 	for {
@@ -99,9 +109,7 @@ func (p *proxy) forward(client, server net.Conn) {
 			if now == cutBefore {
 				return
 			}
-			if now == cutAfter {
-				_ = client.Close()
-			}
+			swallow.Store(now == cutAfter)
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
 			return
