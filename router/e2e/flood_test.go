@@ -32,8 +32,8 @@ func sturdy(t *testing.T) *peer {
 	return p
 }
 
-// persistent is a caller's call that is repeated until its answer comes, as RFC 3261 has it, and how long that took.
-func (p *peer) persistent(t *testing.T) time.Duration {
+// persistent is a caller's call that is repeated until its answer comes, as RFC 3261 has it.
+func (p *peer) persistent(t *testing.T) {
 	t.Helper()
 	inv := p.invite("+15551234567").offering(wideOffer())
 	began := time.Now()
@@ -41,11 +41,10 @@ func (p *peer) persistent(t *testing.T) time.Duration {
 		p.send(t, inv)
 		if rep := p.next(t, status(486).of(inv.get("Call-ID")), 200*time.Millisecond); rep != nil {
 			p.send(t, ackFor(inv, rep))
-			return time.Since(began)
+			return
 		}
 	}
 	t.Fatalf("a call had no answer within %v; the caller got: %s", soon, p.summary())
-	return 0
 }
 
 // TestFlood sends the real program 20,000 datagrams of garbage from one source, while the calls of another all succeed.
@@ -78,7 +77,7 @@ func TestFlood(t *testing.T) {
 		}
 	}
 	took := time.Since(began)
-	if took > 10*time.Second {
+	if took > 20*time.Second { // Three seconds, unless the machine is busy.
 		t.Errorf("the flood took %v", took)
 	}
 	if calls < 5 {

@@ -168,13 +168,13 @@ func destinationOf(route string) string {
 func reinvite(t *testing.T, from *dialog, to *peer, offer string, want ...string) {
 	t.Helper()
 	from.send(t, from.request("INVITE").offering(offer))
-	got := to.expect(t, request("INVITE").of(from.callID))
+	got := to.expectNew(t, request("INVITE").of(from.callID))
 	if !sameFormats(got.body, want...) {
 		t.Errorf("the offer has formats %q, want %q", formats(got.body), want)
 	}
 	to.respond(t, got, to.reply(got, 200).offering(sdp("0 101", "0 PCMU/8000", "101 telephone-event/8000")))
-	from.send(t, from.ack(from.self.expect(t, status(200).to("INVITE").of(from.callID))))
-	to.expect(t, request("ACK").of(from.callID))
+	from.send(t, from.ack(from.self.expectNew(t, status(200).to("INVITE").of(from.callID))))
+	to.expectNew(t, request("ACK").of(from.callID))
 }
 
 // inform sends an INFO within a dialog.
@@ -182,8 +182,8 @@ func inform(t *testing.T, from *dialog, to *peer) {
 	t.Helper()
 	info := from.request("INFO").with("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n")
 	from.send(t, info)
-	got := to.expect(t, request("INFO").of(from.callID))
+	got := to.expectNew(t, request("INFO").of(from.callID))
 	checkUntouched(t, info, got)
 	to.answer(t, got, 200)
-	from.self.expect(t, status(200).to("INFO").of(from.callID))
+	from.self.expectNew(t, status(200).to("INFO").of(from.callID))
 }

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -159,21 +158,17 @@ func TestIPv6Failover(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			busy, c := newPeer6(t), newPeer6(t)
-			n := startRouter(t, setup{listen: listen6(), sip: []string{anyLoopback}, providers: catalog(
+			n := startRouter(t, setup{listen: listen6(), sip: []string{anyLoopback}, budgets: calm, providers: catalog(
 				hostTrunk("closed", closedPort6(t).String(), "priority: 1", "transport: "+transport),
 				trunk6("busy", busy, "priority: 2", "transport: "+transport),
 				trunk6("c", c, "priority: 3", "transport: "+transport),
 			)})
 			a := newPeer6(t).speaks6(t, n, transport)
 			for _, method := range []string{"INVITE", "MESSAGE"} {
-				sent := time.Now()
 				req := a.request(method, "+15551234567")
 				of := req.get("Call-ID")
 				a.send(t, req)
 				got := busy.expect(t, request(method).of(of))
-				if delay := got.at.Sub(sent); delay > 2*time.Second {
-					t.Errorf("%s: a closed port took %v", method, delay)
-				}
 				busy.answer(t, got, 503)
 				c.answer(t, c.expect(t, request(method).of(of)), 200)
 				a.expect(t, status(200).of(of))

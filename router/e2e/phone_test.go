@@ -43,18 +43,18 @@ func TestPhoneCalls(t *testing.T) {
 				answer := heard.describe("sendrecv", "8 101", "8 PCMA/8000", "101 telephone-event/8000")
 				ok := b.reply(inv, 200).offering(answer)
 				b.respond(t, inv, ok)
-				b.expect(t, request("ACK"))
+				b.expectNew(t, request("ACK"))
 				p.expect(t, "CALL_ESTABLISHED")
 				call := b.calleeDialog(inv, ok)
 
 				for _, step := range []struct{ command, theirs, ours string }{{"hold", "sendonly", "recvonly"}, {"resume", "sendrecv", "sendrecv"}} {
 					p.do(t, step.command, "")
-					again := b.expect(t, request("INVITE"))
+					again := b.expectNew(t, request("INVITE"))
 					if got := direction(again.body); got != step.theirs || !sameFormats(again.body, "8", "101") {
 						t.Errorf("%s: the offer is %s with formats %q", step.command, got, formats(again.body))
 					}
 					b.respond(t, again, b.reply(again, 200).offering(strings.Replace(answer, "a=sendrecv", "a="+step.ours, 1)))
-					b.expect(t, request("ACK"))
+					b.expectNew(t, request("ACK"))
 				}
 				p.do(t, "sndcode", "5")
 				heard.expectDigit(t, 101, 5)
@@ -106,7 +106,7 @@ func TestPhoneAnswers(t *testing.T) {
 				hold := strings.Replace(offer, "a=sendrecv", "a=sendonly", 1)
 				for _, step := range []struct{ offer, want string }{{hold, "recvonly"}, {offer, "sendrecv"}} {
 					call.send(t, call.request("INVITE").offering(step.offer))
-					again := a.expect(t, status(200).to("INVITE"))
+					again := a.expectNew(t, status(200).to("INVITE"))
 					if got := direction(again.body); got != step.want || !sameFormats(again.body, "8", "101") {
 						t.Errorf("the phone answers %s with formats %q, want %s", got, formats(again.body), step.want)
 					}
@@ -120,7 +120,7 @@ func TestPhoneAnswers(t *testing.T) {
 					t.Errorf("the phone holds with %s", got)
 				}
 				a.respond(t, held, a.reply(held, 200).offering(heard.describe("recvonly", "8 101", "8 PCMA/8000", "101 telephone-event/8000")))
-				a.expect(t, request("ACK"))
+				a.expectNew(t, request("ACK"))
 
 				if by == "caller" {
 					call.send(t, call.request("BYE"))
