@@ -252,6 +252,20 @@ func TestHealthIsShownAndForgotten(t *testing.T) {
 	}
 }
 
+// TestHealthIsNoPartOfAnEntry compares tags: a store may keep health, and a probe is no change.
+func TestHealthIsNoPartOfAnEntry(t *testing.T) {
+	r := newRig(t)
+	p := r.catalog(t).Providers[0].Clone()
+	before, err := etag(healthless(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.HealthStatus, p.HealthCheckedAt = providers.HealthHealthy, time.Unix(1e9, 0)
+	if after, err := etag(healthless(p)); err != nil || after != before {
+		t.Errorf("tags %s and %s, %v", before, after, err)
+	}
+}
+
 // TestFieldOrder compares answers with the document, which has VoIPBIN's fields first and in VoIPBIN's order.
 func TestFieldOrder(t *testing.T) {
 	r := newRig(t)

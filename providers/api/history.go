@@ -59,10 +59,6 @@ func (a *API) audit(x *exchange) (any, error) {
 		return nil, err
 	}
 	answer := list[revision]{Result: []revision{}}
-	// Number 1 has nothing before it, and 0 would mean to begin anew.
-	if before == 1 {
-		return answer, nil
-	}
 	found, err := h.Audit(x.r.Context(), before, size)
 	if err != nil {
 		return nil, err

@@ -67,6 +67,7 @@ func TestFailedLogins(t *testing.T) {
 		r.attempt(t, attacker, "viewer", "wrong", cookies...).must(t, 401, "")
 	}
 	r.attempt(t, attacker, "viewer", "wrong", cookies...).must(t, 429, "")
+	r.attempt(t, attacker, "viewer", "wrong").must(t, 429, "") // They were counted as a stranger's.
 }
 
 // TestManyStrangers tries from everywhere: all strangers together are bounded, and those who were here before are not.
