@@ -202,7 +202,7 @@ func mustBeClean(t *testing.T, err error) {
 	t.Helper()
 	text := fmt.Sprintf("%v %+v", err, err)
 	if e, ok := errors.AsType[*APIError](err); ok {
-		text += fmt.Sprintf("%+v", e)
+		text += fmt.Sprintf("%+v", e.Problems)
 	}
 	if strings.Contains(text, testKey) || strings.Contains(text, "Bearer") {
 		t.Errorf("a secret in %s", text)
