@@ -243,6 +243,9 @@ func TestServeWithUsers(t *testing.T) {
 	if status(session) != 200 {
 		t.Error("a restart logged out")
 	}
+	if _, err := os.Stat(p.file(tokenFile)); err == nil {
+		t.Error("a token was made though there is one")
+	}
 	if err := os.WriteFile(config, []byte(base+tokens), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -255,6 +258,21 @@ func TestServeWithUsers(t *testing.T) {
 	}
 	if status(session) != 401 || status("machine-token") != 200 {
 		t.Errorf("a user who is gone may still ask: %s", p.logged())
+	}
+}
+
+// TestServeWithUsersOnly has somebody who may log in: no other token is made.
+func TestServeWithUsersOnly(t *testing.T) {
+	t.Parallel()
+	p := serving(t, configured(t, strings.Replace(testConfig, "admin: {listen: 127.0.0.1:0}\n", `admin:
+  listen: 127.0.0.1:0
+  users: [{name: admin, password: "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$3j0+S6gGV20Zdm+eoztdkLUvOKbucBG7gA8asDqV4P8"}]
+`, 1), "providers: []\n"))
+	if _, err := os.Stat(p.file(tokenFile)); err == nil {
+		t.Error("a token was made")
+	}
+	if code, answer := p.ask(t, "", http.MethodPost, "/auth/login", `{"username":"admin","password":"correct horse"}`); code != 200 {
+		t.Errorf("login: %d %s", code, answer)
 	}
 }
 
