@@ -3,12 +3,14 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,6 +22,7 @@ type carrier struct {
 	mu    sync.Mutex
 	calls []string
 	fail  map[string]string // Call to status and body: "422 {...}".
+	delay time.Duration
 }
 
 func (r *rig) carrier(t *testing.T) *carrier {
@@ -30,6 +33,7 @@ func (r *rig) carrier(t *testing.T) *carrier {
 		defer c.mu.Unlock()
 		call := q.Method + " " + q.URL.Path
 		c.calls = append(c.calls, call)
+		time.Sleep(c.delay)
 		w.Header().Set("Content-Type", "application/json")
 		if q.Header.Get("Authorization") != "Bearer "+carrierKey {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -215,6 +219,29 @@ func TestSetupAsksFirst(t *testing.T) {
 		if f := faultOf(err); fmt.Sprint(f.code, " ", f.reason) != want {
 			t.Errorf("%v: %v", err, f)
 		}
+	}
+}
+
+// TestSetupMayTakeLong has a carrier that is slower than other requests may be.
+func TestSetupMayTakeLong(t *testing.T) {
+	r := newRig(t)
+	r.carrier(t).delay = 100 * time.Millisecond
+	s := httptest.NewUnstartedServer(r.api)
+	s.Config.ReadTimeout, s.Config.WriteTimeout = 150*time.Millisecond, 150*time.Millisecond
+	s.Start()
+	defer s.Close()
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1.0/providers/setup", strings.NewReader(setupBody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Authorization", "Bearer "+adminToken)
+	resp, err := s.Client().Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
+		t.Errorf("%d %s, %v\n%s", resp.StatusCode, text, err, r.log.String())
 	}
 }
 
