@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -291,6 +292,41 @@ func TestNobodyThere(t *testing.T) {
 	_, err := client(t, "http://127.0.0.1:1/v2").SetUp(t.Context(), order)
 	if err == nil || strings.Contains(err.Error(), "left") || strings.Contains(err.Error(), "http://") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestNobodyThereAnyMore loses the carrier half-way: what was never sent was never made.
+func TestNobodyThereAnyMore(t *testing.T) {
+	f := newFake(t)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c := New(f.url, testKey, roundTrip(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/fqdn_connections") {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+		}
+		return transport.RoundTrip(r)
+	}))
+	_, err := c.SetUp(t.Context(), order)
+	if _, ok := errors.AsType[*LeftError](err); err == nil || ok || len(f.left()) > 0 {
+		t.Errorf("error %v, left %q", err, f.left())
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	text := `{"errors":[` + strings.Repeat(`{"code":"1","title":"`+long[:9]+`\n","detail":"`+long[:10_000]+`"},`, 20) + `{"code":"x","title":1}]}`
+	if e := newAPIError(400, []byte(text)); len(e.Problems) != 0 { // The last one is not as documented.
+		t.Errorf("problems %+v", e.Problems)
+	}
+	text = strings.Replace(text, `"title":1`, `"title":"t"`, 1)
+	e := newAPIError(400, []byte(text))
+	if len(e.Problems) != maxProblems || len(e.Problems[0].Detail) != maxText || e.Problems[0].Title != "xxxxxxxxx " {
+		t.Errorf("%d problems: %+v", len(e.Problems), e.Problems[0])
+	}
+	for code, want := range map[string]string{`"10015"`: "10015", `10015`: "10015", `"x"`: "", `"123456789"`: "", `null`: "", ``: ""} {
+		if got := digits(code); got != want {
+			t.Errorf("code %s: %q", code, got)
+		}
 	}
 }
 
