@@ -232,6 +232,14 @@ func TestHealthIsShownAndForgotten(t *testing.T) {
 	r.router.health = map[uuid.UUID]providers.Health{uuid.MustParse(carrierA): providers.HealthHealthy}
 	r.router.checked = checked
 	at := "/v1.0/providers/" + carrierA
+	listed := func() string { return r.good(t, http.MethodGet, "/v1.0/providers", "").body }
+	if first := listed(); strings.Count(first, `"health_status":"healthy","health_checked_at":"2026-04-23T10:00:00.000000Z"`) != 1 || first != listed() {
+		t.Errorf("listed %s", first)
+	}
+	r.router.health[uuid.MustParse(carrierS)] = providers.HealthUnhealthy
+	if again := listed(); strings.Count(again, `"health_status":"unhealthy"`) != 1 {
+		t.Errorf("listed again %s", again)
+	}
 	read := r.good(t, http.MethodGet, at, "")
 	m := read.fields(t)
 	if m["health_status"] != "healthy" || m["health_checked_at"] != "2026-04-23T10:00:00.000000Z" {
@@ -256,12 +264,13 @@ func TestHealthIsShownAndForgotten(t *testing.T) {
 func TestHealthIsNoPartOfAnEntry(t *testing.T) {
 	r := newRig(t)
 	p := r.catalog(t).Providers[0].Clone()
-	before, err := etag(healthless(p))
+	tag := r.api.providers().tag
+	before, err := tag(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.HealthStatus, p.HealthCheckedAt = providers.HealthHealthy, time.Unix(1e9, 0)
-	if after, err := etag(healthless(p)); err != nil || after != before {
+	if after, err := tag(p); err != nil || after != before {
 		t.Errorf("tags %s and %s, %v", before, after, err)
 	}
 }

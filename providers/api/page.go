@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,18 +59,18 @@ func readPageSize(r *http.Request) (int, error) {
 	return n, nil
 }
 
-// page returns the entries of a page. All are sorted as lists show them; keep, when not nil, leaves some out.
-func page[T any](all []*T, wanted pageRequest, place func(*T) (time.Time, uuid.UUID), keep func(*T) bool) []*T {
+// page returns the rows of a page. All are sorted as lists show them; keep, when not nil, leaves some out.
+func page[T any](all []*row[T], wanted pageRequest, place func(*T) (time.Time, uuid.UUID), keep func(*T) bool) []*row[T] {
 	if wanted.after != nil {
-		first := sort.Search(len(all), func(i int) bool { return wanted.after.Follows(place(all[i])) })
+		first := sort.Search(len(all), func(i int) bool { return wanted.after.Follows(place(all[i].entry)) })
 		all = all[first:]
 	}
-	var found []*T
+	var found []*row[T]
 	for _, one := range all {
 		if len(found) == wanted.size {
 			break
 		}
-		if keep == nil || keep(one) {
+		if keep == nil || keep(one.entry) {
 			found = append(found, one)
 		}
 	}
@@ -78,8 +80,48 @@ func page[T any](all []*T, wanted pageRequest, place func(*T) (time.Time, uuid.U
 // listing is a catalog in the order of lists. It is made once for each revision.
 type listing struct {
 	catalog   *providers.Catalog
-	providers []*providers.Provider
-	routes    []*providers.Route
+	providers []*row[providers.Provider]
+	routes    []*row[providers.Route]
+}
+
+// row is an entry in a list. It keeps its JSON: many more clients read lists than change what is in them.
+type row[T any] struct {
+	entry *T
+	last  atomic.Pointer[rendered]
+}
+
+// rendered is the JSON of an entry with a health.
+type rendered struct {
+	health health
+	text   json.RawMessage
+}
+
+// health is what is known of an entry now; routes have none.
+type health struct {
+	status  providers.Health
+	checked time.Time
+}
+
+// render returns the JSON of the entry with a health.
+func (r *row[T]) render(now health, shown func(*T, health) *T) (json.RawMessage, error) {
+	if last := r.last.Load(); last != nil && last.health == now {
+		return last.text, nil
+	}
+	text, err := json.Marshal(shown(r.entry, now))
+	if err != nil {
+		return nil, err
+	}
+	r.last.Store(&rendered{now, text})
+	return text, nil
+}
+
+func rows[T any](entries []T, compare func(a, b *T) int) []*row[T] {
+	all := make([]*row[T], len(entries))
+	for i := range entries {
+		all[i] = &row[T]{entry: &entries[i]}
+	}
+	slices.SortFunc(all, func(a, b *row[T]) int { return compare(a.entry, b.entry) })
+	return all
 }
 
 func (a *API) sorted(ctx context.Context) (*listing, error) {
@@ -97,17 +139,9 @@ func (a *API) sorted(ctx context.Context) (*listing, error) {
 	}
 	l := &listing{
 		catalog:   c,
-		providers: make([]*providers.Provider, len(c.Providers)),
-		routes:    make([]*providers.Route, len(c.Routes)),
+		providers: rows(c.Providers, providers.CompareProviders),
+		routes:    rows(c.Routes, providers.CompareRoutes),
 	}
-	for i := range c.Providers {
-		l.providers[i] = &c.Providers[i]
-	}
-	for i := range c.Routes {
-		l.routes[i] = &c.Routes[i]
-	}
-	slices.SortFunc(l.providers, providers.CompareProviders)
-	slices.SortFunc(l.routes, providers.CompareRoutes)
 	a.listing.Store(l)
 	return l, nil
 }

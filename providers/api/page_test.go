@@ -201,7 +201,7 @@ func BenchmarkListRoutes(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	middle := l.routes[50_000]
+	middle := l.routes[50_000].entry
 	token := providers.PageToken{TmCreate: middle.TmCreate, ID: middle.ID}
 	place := a.routes().place
 	b.ReportAllocs()

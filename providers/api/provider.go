@@ -15,7 +15,7 @@ func (a *API) providers() *resource[providers.Provider] {
 	return &resource[providers.Provider]{
 		api:     a,
 		kind:    providers.KindProvider,
-		entries: func(l *listing) []*providers.Provider { return l.providers },
+		entries: func(l *listing) []*row[providers.Provider] { return l.providers },
 		place:   func(p *providers.Provider) (time.Time, uuid.UUID) { return p.TmCreate, p.ID },
 		find:    (*providers.Catalog).Provider,
 		stored:  (*providers.Draft).Provider,
@@ -23,28 +23,28 @@ func (a *API) providers() *resource[providers.Provider] {
 		replace: (*providers.Draft).ReplaceProvider,
 		remove:  (*providers.Draft).DeleteProvider,
 		read:    readProvider,
-		shown:   a.shownProvider,
-		content: healthless,
+		health:  a.healthOf,
+		shown:   withHealth,
 	}
 }
 
-// shownProvider is a provider with what is known of its health now.
-func (a *API) shownProvider(now, before *providers.Provider) *providers.Provider {
-	shown := healthless(now)
+// healthOf returns what is known of a provider's health now; before is what it replaced, or nil.
+func (a *API) healthOf(now, before *providers.Provider) health {
+	h := health{status: providers.HealthUnknown}
 	// What was known of another host is worth nothing, even where the probes have not heard of the new one yet.
 	if before == nil || before.Hostname == now.Hostname {
-		shown.HealthStatus, shown.HealthCheckedAt = a.router.Health(now.ID)
+		h.status, h.checked = a.router.Health(now.ID)
 	}
-	if shown.HealthStatus == "" {
-		shown.HealthStatus = providers.HealthUnknown
-	}
-	return shown
+	return h
 }
 
-// healthless is a provider without what probes found out, which is no change of it.
-func healthless(p *providers.Provider) *providers.Provider {
+// withHealth is a provider as clients see it. What a store kept of its health is of another time.
+func withHealth(p *providers.Provider, h health) *providers.Provider {
 	c := p.Clone()
-	c.HealthStatus, c.HealthCheckedAt = providers.HealthUnknown, time.Time{}
+	c.HealthStatus, c.HealthCheckedAt = h.status, h.checked
+	if h.status == "" {
+		c.HealthStatus = providers.HealthUnknown
+	}
 	return c
 }
 

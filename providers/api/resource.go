@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,7 +15,7 @@ type resource[T any] struct {
 	api  *API
 	kind providers.Kind
 
-	entries func(*listing) []*T // Sorted.
+	entries func(*listing) []*row[T] // Sorted.
 	place   func(*T) (tmCreate time.Time, id uuid.UUID)
 	filter  func(x *exchange) (func(*T) bool, error) // Nil: all.
 	find    func(*providers.Catalog, uuid.UUID) *T
@@ -26,10 +27,10 @@ type resource[T any] struct {
 
 	// read reads an entry as it is to be; before is nil for one that is yet to be made, else the entry as it is shown.
 	read func(o *object, before *T) (T, error)
-	// shown is an entry as clients see it; before is what it replaced, or nil.
-	shown func(now, before *T) *T
-	// content is what makes an entry another one for its ETag.
-	content func(*T) *T
+	// health is what is known of an entry now; before is what it replaced, or nil.
+	health func(now, before *T) health
+	// shown is an entry as clients see it.
+	shown func(*T, health) *T
 }
 
 // list is a page of entries.
@@ -53,13 +54,29 @@ func (s *resource[T]) list(x *exchange) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := list[*T]{Result: []*T{}}
-	for _, one := range page(s.entries(all), wanted, s.place, keep) {
-		answer.Result = append(answer.Result, s.shown(one, nil))
-		tmCreate, id := s.place(one)
-		answer.NextPageToken = providers.PageToken{TmCreate: tmCreate, ID: id}.String()
+	return s.write(page(s.entries(all), wanted, s.place, keep))
+}
+
+// write puts a page together of what its rows keep.
+func (s *resource[T]) write(rows []*row[T]) (json.RawMessage, error) {
+	const usual = 1 << 10 // Bytes of an entry.
+	text := append(make([]byte, 0, usual*(1+len(rows))), `{"result":[`...)
+	next := ""
+	for i, one := range rows {
+		entry, err := one.render(s.health(one.entry, nil), s.shown)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, entry...)
+		tmCreate, id := s.place(one.entry)
+		next = providers.PageToken{TmCreate: tmCreate, ID: id}.String()
 	}
-	return answer, nil
+	text = append(text, `],"next_page_token":"`...) // A token needs no quoting.
+	text = append(text, next...)
+	return append(text, "\"}\n"...), nil
 }
 
 func (s *resource[T]) get(x *exchange) (any, error) {
@@ -80,13 +97,16 @@ func (s *resource[T]) get(x *exchange) (any, error) {
 
 // show answers an entry, with its ETag.
 func (s *resource[T]) show(x *exchange, now, before *T) (any, error) {
-	tag, err := etag(s.content(now))
+	tag, err := s.tag(now)
 	if err != nil {
 		return nil, err
 	}
 	x.w.Header().Set("ETag", tag)
-	return s.shown(now, before), nil
+	return s.shown(now, s.health(now, before)), nil
 }
+
+// tag returns an entry's tag. What probes find out is no change of an entry.
+func (s *resource[T]) tag(entry *T) (string, error) { return etag(s.shown(entry, health{})) }
 
 func (s *resource[T]) post(x *exchange) (any, error) {
 	o, err := x.object()
@@ -130,7 +150,7 @@ func (s *resource[T]) put(x *exchange) (any, error) {
 		if err != nil {
 			return err
 		}
-		wanted, err := s.read(o, s.shown(before, nil))
+		wanted, err := s.read(o, s.shown(before, s.health(before, nil)))
 		if err != nil {
 			return err
 		}
@@ -168,7 +188,7 @@ func (s *resource[T]) current(x *exchange, d *providers.Draft, id uuid.UUID) (*T
 	if err != nil {
 		return nil, notFound(s.kind, id)
 	}
-	tag, err := etag(s.content(one))
+	tag, err := s.tag(one)
 	if err != nil {
 		return nil, err
 	}

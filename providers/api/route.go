@@ -12,7 +12,7 @@ func (a *API) routes() *resource[providers.Route] {
 	return &resource[providers.Route]{
 		api:     a,
 		kind:    providers.KindRoute,
-		entries: func(l *listing) []*providers.Route { return l.routes },
+		entries: func(l *listing) []*row[providers.Route] { return l.routes },
 		place:   func(r *providers.Route) (time.Time, uuid.UUID) { return r.TmCreate, r.ID },
 		filter:  byCustomer,
 		find:    (*providers.Catalog).Route,
@@ -21,8 +21,8 @@ func (a *API) routes() *resource[providers.Route] {
 		replace: (*providers.Draft).ReplaceRoute,
 		remove:  (*providers.Draft).DeleteRoute,
 		read:    readRoute,
-		shown:   func(now, _ *providers.Route) *providers.Route { return now },
-		content: func(r *providers.Route) *providers.Route { return r },
+		health:  func(_, _ *providers.Route) health { return health{} },
+		shown:   func(r *providers.Route, _ health) *providers.Route { return r },
 	}
 }
 

@@ -40,7 +40,7 @@ func (a *API) status(x *exchange) (any, error) {
 		Providers: make([]providerStatus, 0, len(c.Providers)),
 	}
 	for i := range c.Providers {
-		p := a.shownProvider(&c.Providers[i], nil)
+		p := withHealth(&c.Providers[i], a.healthOf(&c.Providers[i], nil))
 		one := providerStatus{ID: p.ID, Name: p.Name, Enabled: p.Enabled, HealthStatus: p.HealthStatus}
 		if !p.HealthCheckedAt.IsZero() {
 			at := providers.FormatTime(p.HealthCheckedAt)
