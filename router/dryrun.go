@@ -198,7 +198,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 			ProviderName: p.Name,
 			RequestURI:   string(p.appendURI(nil, n.Dial)),
 			Destination:  strings.ToLower(p.hops[0].flow.Proto.String()) + ":" + p.hops[0].flow.Remote.String(),
-			Headers:      PlanHeaders(p.TechHeaders),
+			Headers:      shown(p.TechHeaders),
 			SDP:          string(body),
 		}
 		a.RouteID, a.Reason = s.why(ch, p, now)
@@ -215,6 +215,18 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 		}
 	}
 	return out, nil
+}
+
+// shown are headers as a plan shows them: without the values that are for the provider's eyes only.
+func shown(headers []providers.Header) PlanHeaders {
+	out := make(PlanHeaders, len(headers))
+	copy(out, headers)
+	for i := range out {
+		if out[i].Secret {
+			out[i].Value = providers.Mask
+		}
+	}
+	return out
 }
 
 func perCallPolicy(codecs string) (*sdp.Policy, error) {
