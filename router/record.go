@@ -94,8 +94,8 @@ func (j *journal) add(c *call, o outcome, code int, now int64) {
 	}
 	l := &j.ring[(j.head+j.used)%journalSize]
 	j.used++
-	l.callID = append(l.callID[:0], callIDOf(c.req)...)
-	l.number = append(l.number[:0], c.number...)
+	l.callID = append(l.callID[:0], clip(callIDOf(c.req))...)
+	l.number = append(l.number[:0], clip(c.number)...)
 	l.customer, l.outcome, l.status = c.customer, o, code
 	l.attempts, l.total, l.ringing, l.cause = len(c.attempts), time.Duration(now-c.start), 0, causeNone
 	l.provider = l.provider[:0]
@@ -120,6 +120,11 @@ func (j *journal) add(c *call, o outcome, code int, now int64) {
 	default:
 	}
 }
+
+// longestText bounds what a line of the log repeats of a message: a caller may write 64 KiB into a Call-ID.
+const longestText = 256
+
+func clip(b []byte) []byte { return b[:min(len(b), longestText)] }
 
 // callIDOf finds the Call-ID of a kept request.
 func callIDOf(req []byte) []byte {
@@ -200,14 +205,32 @@ func (n *noise) note(now int64, why dropReason, from transport.Flow) {
 	if why == dropStray || why == dropHops || why == dropUndelivered {
 		return
 	}
-	if s := now / int64(time.Second); n.second.Swap(s) != s {
-		n.count.Store(0)
-	}
-	if n.count.Add(1) > noisePerSecond {
-		n.hidden.Add(1)
+	if !n.admit(now) {
 		return
 	}
 	n.log.LogAttrs(context.Background(), slog.LevelWarn, "message dropped",
 		slog.String("reason", dropNames[why]), slog.String("source", from.Remote.String()),
 		slog.String("transport", from.Proto.String()), slog.Int64("hidden", n.hidden.Swap(0)))
+}
+
+// unsent logs why a message could not be delivered: a certificate that is not the provider's, a closed port.
+func (n *noise) unsent(now int64, to transport.Flow, err error) {
+	if err == nil || !n.admit(now) {
+		return
+	}
+	n.log.LogAttrs(context.Background(), slog.LevelWarn, "message not delivered",
+		slog.String("destination", to.Remote.String()), slog.String("transport", to.Proto.String()),
+		slog.String("error", string(clip([]byte(err.Error())))), slog.Int64("hidden", n.hidden.Swap(0)))
+}
+
+// admit says whether one more line may be written in this second.
+func (n *noise) admit(now int64) bool {
+	if s := now / int64(time.Second); n.second.Swap(s) != s {
+		n.count.Store(0)
+	}
+	if n.count.Add(1) > noisePerSecond {
+		n.hidden.Add(1)
+		return false
+	}
+	return true
 }

@@ -191,8 +191,9 @@ func (w *worker) timedOutLocked(c *call) {
 
 // Failed implements transport.Handler: a message could not be delivered. A request's attempt ends as by a 503 (RFC
 // 3261 section 16.9); a response that cannot be delivered is given up (the same section).
-func (w *worker) Failed(now int64, to transport.Flow, data []byte, _ error) {
+func (w *worker) Failed(now int64, to transport.Flow, data []byte, err error) {
 	w.now = now
+	w.r.noise.unsent(now, to, err)
 	m := &w.msg
 	_ = m.ParseHead(data)
 	if !m.Request || m.Method == message.ACK || len(data) == 0 {

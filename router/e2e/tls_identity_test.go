@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -76,6 +77,9 @@ func TestTLSIdentity(t *testing.T) {
 			b.expectNone(t, anything(), 0)
 			n.expectMetric(t, 1, "dialrouter_attempts_total", "provider", "b", "cause", "transport")
 			n.expectMetric(t, 1, "dialrouter_failovers_total", "provider", "b", "cause", "transport")
+			if lines := logLines(n, "certificate"); len(lines) != 1 || !strings.Contains(lines[0], "destination="+b.addr.String()) {
+				t.Errorf("the log says of it:\n%s", strings.Join(lines, "\n"))
+			}
 		})
 	}
 }
