@@ -53,7 +53,7 @@ func (w *worker) readPath(m *message.Message, rq *request) (p path, fault *messa
 			s.Start = n.Next
 		}
 	}
-	if u, fault := message.ParseURI(m.Bytes(m.URI)); fault == nil && w.r.names.has(u.Host, u.Port, u.V6) {
+	if u, fault := message.ParseURI(m.Bytes(m.URI)); fault == nil && w.r.names.hasURI(&u) {
 		if text, ok := message.Param(u.Params, cookieParam); ok && len(p.elems) > 0 {
 			p.strict = true
 			p.cookie, p.sealed = w.r.key.open(text, rq.callID, &w.opened.buf)
@@ -61,7 +61,7 @@ func (w *worker) readPath(m *message.Message, rq *request) (p path, fault *messa
 	}
 	for p.mine < min(2, len(p.elems)) {
 		u, fault := message.ParseURI(m.Bytes(p.elems[p.mine].URI))
-		if fault != nil || !w.r.names.has(u.Host, u.Port, u.V6) {
+		if fault != nil || !w.r.names.hasURI(&u) {
 			break
 		}
 		p.mine++

@@ -105,6 +105,15 @@ func (n *names) has(host []byte, port uint16, v6 bool) bool {
 	return false
 }
 
+// hasURI says whether a URI names us; without a port it means the default one of its transport.
+func (n *names) hasURI(u *message.URI) bool {
+	port := u.Port
+	if port == 0 {
+		port = portOf(protoOfURI(u))
+	}
+	return n.has(u.Host, port, u.V6)
+}
+
 func equalFold(b []byte, lower string) bool { return message.EqualFold(b, lower) }
 
 // listenerFor finds the socket by which a remote address is reached: of the right transport and family, and by

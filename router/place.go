@@ -128,7 +128,7 @@ func (w *worker) preloaded() routes {
 				return routesBad
 			}
 			u, fault := message.ParseURI(m.Bytes(n.URI))
-			if fault != nil || !w.r.names.has(u.Host, u.Port, u.V6) {
+			if fault != nil || !w.r.names.hasURI(&u) {
 				return routesForeign
 			}
 			if !n.More {

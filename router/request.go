@@ -197,7 +197,7 @@ func unfold(v []byte) []byte {
 // ours says whether the request asks us ourselves: it has no user part, or names one of our own addresses.
 func (w *worker) ours() bool {
 	u, fault := message.ParseURI(w.msg.Bytes(w.msg.URI))
-	return fault == nil && u.Scheme != message.SchemeTel && (!u.HasUser || w.r.names.has(u.Host, u.Port, u.V6))
+	return fault == nil && u.Scheme != message.SchemeTel && (!u.HasUser || w.r.names.hasURI(&u))
 }
 
 // toUs answers what is meant for us and not for a provider: OPTIONS and REGISTER. It is false for everything else.

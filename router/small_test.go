@@ -87,12 +87,15 @@ func TestNames(t *testing.T) {
 		"sip:u@192.0.2.1:5060;x=y?a=b":   true,
 		"sip:[::ffff:192.0.2.1]:5060":    false,
 		"sip:192.0.2.1.example.net:5060": false,
+		"sip:192.0.2.1;transport=tcp":    true,
+		"sip:192.0.2.1;transport=tls":    false,
+		"sips:192.0.2.1":                 false,
 	} {
 		u, fault := message.ParseURI([]byte(in))
 		if fault != nil {
 			t.Fatal(in, fault)
 		}
-		if got := r.names.has(u.Host, u.Port, u.V6); got != want {
+		if got := r.names.hasURI(&u); got != want {
 			t.Errorf("%s is ours: %v", in, got)
 		}
 	}

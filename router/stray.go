@@ -88,7 +88,7 @@ func (w *worker) routeSet(m *message.Message) []message.Span {
 			if !ok {
 				return set
 			}
-			if u, fault := message.ParseURI(m.Bytes(n.URI)); fault == nil && w.r.names.has(u.Host, u.Port, u.V6) {
+			if u, fault := message.ParseURI(m.Bytes(n.URI)); fault == nil && w.r.names.hasURI(&u) {
 				return set
 			}
 			set = append(set, n.Elem)
