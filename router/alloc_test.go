@@ -60,7 +60,7 @@ func stages(b *bed) map[string]func() {
 	snap := b.current.Load()
 	c := &call{snap: snap, from: b.from}
 	c.number = append(c.number, "15551234567"...)
-	a := &attempt{try: try{prov: &snap.providers[0]}, flow: snap.providers[0].hops[0].flow}
+	a := &attempt{try: try{prov: &snap.providers[0]}, flow: snap.providers[0].hops[0]}
 	plan := make([]dialplan.Choice, 0, 8)
 	number := []byte("15551234567")
 	body := make([]byte, 0, 4096)

@@ -62,9 +62,9 @@ func (t *try) flow() transport.Flow {
 	case t.redirect != nil:
 		return t.redirect.flow
 	case len(t.prov.hops) == 1:
-		return t.prov.hops[0].flow
+		return t.prov.hops[0]
 	default:
-		return t.prov.hops[t.order[t.hop]].flow
+		return t.prov.hops[t.order[t.hop]]
 	}
 }
 

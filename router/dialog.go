@@ -388,13 +388,18 @@ func (r *Router) direct(u *message.URI, listener uint16) (to transport.Flow, ok 
 
 // flowTo completes a flow with the socket to use: the given one if it fits.
 func (r *Router) flowTo(proto transport.Proto, remote netip.AddrPort, listener uint16) (transport.Flow, bool) {
+	to := transport.Flow{Proto: proto, Listener: listener, Remote: remote}
+	if proto == transport.TLS {
+		to.Peer = r.current.Load().tlsPeers[remote]
+	}
 	if int(listener) < len(r.local) {
 		if l := &r.local[listener]; l.proto == proto && l.addr.Addr().Is4() == remote.Addr().Is4() {
-			return transport.Flow{Proto: proto, Listener: listener, Remote: remote}, true
+			return to, true
 		}
 	}
 	l, ok := r.listenerFor(proto, remote.Addr())
-	return transport.Flow{Proto: proto, Listener: l, Remote: remote}, ok
+	to.Listener = l
+	return to, ok
 }
 
 // protoOfURI is the transport that a URI asks for (RFC 3263 section 4.1, without DNS).

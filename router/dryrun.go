@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -119,9 +120,13 @@ func Check(cfg *config.Config, cat *providers.Catalog, lookup func(resolve.Query
 			}
 			return 0, false
 		},
+		peer:   r.peers.id,
 		health: health.NewRegistry(),
 		counts: m.provider,
 	})
+	if _, terr := newSecurity(cfg.TLS, slog.New(slog.DiscardHandler)); terr != nil {
+		err = errors.Join(err, terr)
+	}
 	return (*Checked)(s), err
 }
 
@@ -197,7 +202,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 			ProviderID:   p.ID,
 			ProviderName: p.Name,
 			RequestURI:   string(p.appendURI(nil, n.Dial)),
-			Destination:  strings.ToLower(p.hops[0].flow.Proto.String()) + ":" + p.hops[0].flow.Remote.String(),
+			Destination:  strings.ToLower(p.hops[0].Proto.String()) + ":" + p.hops[0].Remote.String(),
 			Headers:      shown(p.TechHeaders),
 			SDP:          string(body),
 		}

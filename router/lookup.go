@@ -73,6 +73,9 @@ func (r *Router) inBackground(u *message.URI, listener uint16, then func(w *work
 		ok := false
 		for _, t := range targets {
 			if to, ok = r.flowTo(protoOf(t.Transport), t.Addr, listener); ok {
+				if to.Proto == transport.TLS {
+					to.Peer = r.peers.learn(t.Name)
+				}
 				break
 			}
 		}

@@ -132,6 +132,7 @@ func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
 	return build(cat, r.cfg, &surroundings{
 		lookup:   r.resolver.Lookup,
 		listener: r.listenerFor,
+		peer:     r.peers.id,
 		health:   r.health,
 		counts:   r.metrics.provider,
 	})

@@ -64,6 +64,7 @@ type Router struct {
 	key      routeKey
 	seeds    [2]maphash.Seed
 	names    names
+	peers    peerNames
 	local    []local
 	maxCalls int
 
@@ -183,14 +184,12 @@ func (r *Router) listen(cfg *config.Config) error {
 	for _, l := range cfg.SIP.Listen {
 		tc.Listeners = append(tc.Listeners, transport.Listener{Proto: protoOf(l.Transport), Addr: l.Addr})
 	}
-	sec, err := newSecurity(cfg.TLS)
+	sec, err := newSecurity(cfg.TLS, r.log)
 	if err != nil {
 		return err
 	}
 	tc.TLS = sec.server
-	tc.TLSClient = func(remote netip.AddrPort) *tls.Config {
-		return sec.dial(remote, r.current.Load().tlsNames[remote])
-	}
+	tc.TLSClient = func(remote netip.AddrPort, peer uint16) *tls.Config { return sec.dial(remote, r.peers.name(peer)) }
 	if r.tr, err = transport.Listen(tc); err != nil {
 		return err
 	}

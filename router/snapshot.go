@@ -27,8 +27,8 @@ type snapshot struct {
 	table         *dialplan.Table
 	providers     []provider // Same indexes as catalog.Providers.
 	byID          map[uuid.UUID]int32
-	byTag         map[uint64]int32 // By the route cookie's provider tag.
-	tlsNames      map[netip.AddrPort]string
+	byTag         map[uint64]int32          // By the route cookie's provider tag.
+	tlsPeers      map[netip.AddrPort]uint16 // Who is known to be at an address: one provider of those there.
 	allow         []netip.Prefix
 	international [][]byte
 	policy        *sdp.Policy // The configuration's codec list; nil when it has none.
@@ -52,19 +52,13 @@ type provider struct {
 	policy      *sdp.Policy      // Its own list, or nil.
 	codecs      []byte           // That list for the route cookie.
 	targets     []resolve.Target // The same as DNS told it, for the draw among equals.
-	hops        []hop            // Where to send, best first.
+	hops        []transport.Flow // Where to send, best first.
 	hopsErr     error            // Why hops is empty.
 	pinned      bool             // The transport was named: no other is tried.
 	budgets     budgets
 	next        providers.CodeSet
 	after       bool // The next provider may try after ringing too.
 	counts      *providerCounts
-}
-
-// hop is one address of a provider.
-type hop struct {
-	flow transport.Flow
-	name string // For TLS.
 }
 
 // budgets are the times that one attempt may take, in nanoseconds.
@@ -89,6 +83,7 @@ func (b budgets) with(own providers.Budgets) budgets {
 type surroundings struct {
 	lookup   func(resolve.Query) ([]resolve.Target, error)
 	listener func(proto transport.Proto, remote netip.Addr) (uint16, bool)
+	peer     func(name string) uint16
 	health   *health.Registry
 	counts   func(name string) *providerCounts
 }
@@ -100,7 +95,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		providers:   make([]provider, len(cat.Providers)),
 		byID:        make(map[uuid.UUID]int32, len(cat.Providers)),
 		byTag:       make(map[uint64]int32, len(cat.Providers)),
-		tlsNames:    make(map[netip.AddrPort]string),
+		tlsPeers:    make(map[netip.AddrPort]uint16),
 		allow:       cfg.SIP.Allow,
 		budgets:     newBudgets(cfg.Budgets),
 		setup:       int64(cfg.Budgets.Setup),
@@ -136,9 +131,9 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		}
 		s.byID[p.ID] = p.index
 		s.byTag[p.tag] = p.index
-		for _, h := range p.hops {
-			if h.flow.Proto == transport.TLS {
-				s.tlsNames[h.flow.Remote] = h.name
+		for _, to := range p.hops {
+			if to.Proto == transport.TLS {
+				s.tlsPeers[to.Remote] = to.Peer
 			}
 		}
 	}
@@ -217,7 +212,11 @@ func (p *provider) locate(env *surroundings, q resolve.Query) {
 			continue
 		}
 		p.targets = append(p.targets, t)
-		p.hops = append(p.hops, hop{transport.Flow{Proto: proto, Listener: l, Remote: t.Addr}, t.Name})
+		to := transport.Flow{Proto: proto, Listener: l, Remote: t.Addr}
+		if proto == transport.TLS {
+			to.Peer = env.peer(t.Name)
+		}
+		p.hops = append(p.hops, to)
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,92 +18,171 @@ import (
 	"github.com/voipbin/dialrouter/router/message"
 )
 
-// identity is our certificate, read again when its files change: renewing it needs no restart.
-type identity struct {
-	certFile, keyFile string
-	clock             func() time.Time
+// watched is what was read from files that are read again when they change: renewing them needs no restart. What cannot
+// be used leaves the old in force.
+type watched[T any] struct {
+	what  string // For the log.
+	files []string
+	read  func() (T, error)
+	log   *slog.Logger
 
-	mu      sync.Mutex
-	cert    *tls.Certificate
-	stamp   [2]time.Time
-	looked  time.Time
-	failure error // Why the newest files are not in force.
+	mu     sync.Mutex
+	value  T
+	tried  []time.Time // When the files had changed last, as they were read last.
+	failed string      // Why what they hold now is not in force, "" when it is.
+	looked time.Time
 }
 
 // lookEvery is how often the files' times are looked at, at most.
 const lookEvery = time.Second
 
-// load reads the files. The certificate in force stays when they cannot be used.
-func (i *identity) load() error {
-	c, err := tls.LoadX509KeyPair(i.certFile, i.keyFile)
-	if err != nil {
-		return fmt.Errorf("tls.certificate: %w", err)
+// watch reads the files a first time.
+func watch[T any](log *slog.Logger, what string, read func() (T, error), files ...string) (*watched[T], error) {
+	w := &watched[T]{what: what, files: files, read: read, log: log, looked: time.Now(), tried: modified(files)}
+	var err error
+	if w.value, err = read(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	i.cert = &c
-	return nil
+	return w, nil
 }
 
-// get returns the certificate in force.
-func (i *identity) get() (*tls.Certificate, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	now := i.clock()
-	if now.Sub(i.looked) >= lookEvery {
-		i.looked = now
-		if stamp := [2]time.Time{modified(i.certFile), modified(i.keyFile)}; stamp != i.stamp {
-			if i.failure = i.load(); i.failure == nil {
-				i.stamp = stamp
-			}
+// get returns what is in force.
+func (w *watched[T]) get() T {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := time.Now(); now.Sub(w.looked) >= lookEvery {
+		w.looked = now
+		w.refreshLocked()
+	}
+	return w.value
+}
+
+func (w *watched[T]) refreshLocked() {
+	times := modified(w.files)
+	same := slices.Equal(times, w.tried)
+	if same && w.failed == "" {
+		return
+	}
+	w.tried = times
+	v, err := w.read()
+	if err != nil {
+		if text := err.Error(); !same || text != w.failed {
+			w.failed = text
+			w.log.Error("changed files cannot be used; what was read before stays in force", "key", w.what, "error", err)
+		}
+		return
+	}
+	w.value, w.failed = v, ""
+	w.log.Info("changed files are in force", "key", w.what)
+}
+
+// modified is when files changed last, zero for one where that cannot be told.
+func modified(files []string) []time.Time {
+	times := make([]time.Time, len(files))
+	for i, name := range files {
+		if fi, err := os.Stat(name); err == nil {
+			times[i] = fi.ModTime()
 		}
 	}
-	if i.cert == nil {
-		return nil, i.failure
-	}
-	return i.cert, nil
-}
-
-// modified is when a file changed last, zero when it cannot be told.
-func modified(name string) time.Time {
-	fi, err := os.Stat(name)
-	if err != nil {
-		return time.Time{}
-	}
-	return fi.ModTime()
+	return times
 }
 
 // security has what TLS needs on both sides.
 type security struct {
-	server *tls.Config
+	server *tls.Config // Nil without a certificate.
 	client *tls.Config // Without a name.
+	roots  *watched[*x509.CertPool]
 }
 
-// newSecurity reads the files of the configuration. Server and client are nil and plain, respectively, without a
-// certificate.
-func newSecurity(cfg config.TLS) (*security, error) {
+// newSecurity reads the files of the configuration.
+func newSecurity(cfg config.TLS, log *slog.Logger) (*security, error) {
 	s := &security{client: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1024)}}
+	var err error
 	if cfg.CA != "" {
-		pem, err := os.ReadFile(cfg.CA)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
-		}
-		s.client.RootCAs = x509.NewCertPool()
-		if !s.client.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca: %s holds no certificate", cfg.CA)
+		if s.roots, err = watch(log, "tls.ca", func() (*x509.CertPool, error) { return readPool(cfg.CA) }, cfg.CA); err != nil {
+			return nil, err
 		}
 	}
 	if cfg.Certificate == "" {
 		return s, nil
 	}
-	id := &identity{certFile: cfg.Certificate, keyFile: cfg.Key, clock: time.Now}
-	if _, err := id.get(); err != nil {
+	read := func() (*tls.Certificate, error) {
+		c, err := tls.LoadX509KeyPair(cfg.Certificate, cfg.Key)
+		return &c, err
+	}
+	own, err := watch(log, "tls.certificate", read, cfg.Certificate, cfg.Key)
+	if err != nil {
 		return nil, err
 	}
 	s.server = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return id.get() },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.get(), nil },
 	}
-	s.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return id.get() }
+	s.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get(), nil }
 	return s, nil
+}
+
+// readPool reads the certificates of the authorities that we trust.
+func readPool(name string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", name)
+	}
+	return pool, nil
+}
+
+// peerNames numbers the names that TLS peers have to prove, so that a flow can say which.
+type peerNames struct {
+	mu    sync.Mutex
+	ids   map[string]uint16
+	names []string // By id, from 1.
+}
+
+// The names that there may be in all, and those up to which a request within a dialog may add one: strangers' names
+// leave room for the catalog's.
+const (
+	maxPeers     = 1<<16 - 1
+	learnedPeers = 1 << 15
+)
+
+// id is the number of a name from the catalog.
+func (p *peerNames) id(name string) uint16 { return p.number(name, maxPeers) }
+
+// learn is the number of a name that somebody told us.
+func (p *peerNames) learn(name string) uint16 { return p.number(name, learnedPeers) }
+
+// number is 0, which stands for the address alone, when there are too many names.
+func (p *peerNames) number(name string, limit int) uint16 {
+	name = strings.ToLower(name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id, ok := p.ids[name]; ok {
+		return id
+	}
+	if len(p.names) >= limit {
+		return 0
+	}
+	if p.ids == nil {
+		p.ids = make(map[string]uint16)
+	}
+	p.names = append(p.names, name)
+	id := uint16(len(p.names))
+	p.ids[name] = id
+	return id
+}
+
+// name is the name with a number, "" for 0.
+func (p *peerNames) name(id uint16) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id == 0 || int(id) > len(p.names) {
+		return ""
+	}
+	return p.names[id-1]
 }
 
 // dial is the configuration for a connection to a remote address that is known by a name; the address itself when
@@ -115,7 +196,10 @@ func (s *security) dial(remote netip.AddrPort, name string) *tls.Config {
 	// The chain is checked here and not by the library, because a SIP domain may stand in a certificate as a URI,
 	// which the library does not look at.
 	c.InsecureSkipVerify = true
-	roots := c.RootCAs
+	var roots *x509.CertPool // Nil: the system's.
+	if s.roots != nil {
+		roots = s.roots.get()
+	}
 	c.VerifyConnection = func(cs tls.ConnectionState) error { return verifyDomain(cs, roots, name) }
 	return c
 }

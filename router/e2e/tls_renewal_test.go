@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,7 +27,8 @@ func shown(t *testing.T, n *node) *x509.Certificate {
 }
 
 // TestTLSRenewal checks that a certificate which is replaced while we run is shown to new connections, that a
-// replacement which cannot be used leaves the old one in force, and that connections which are open stay so.
+// replacement which cannot be used leaves the old one in force and is said in the log, and that connections which are open
+// stay so.
 func TestTLSRenewal(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -52,11 +54,32 @@ func TestTLSRenewal(t *testing.T) {
 			}
 		}
 	}
+	if lines := logLines(n, "key=tls.certificate"); len(lines) == 0 || len(lines) > 6 { // Each may be read half written.
+		t.Errorf("three bad replacements made %d lines of log:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+
 	renewed := ca.issue(t, forName(routerName), forName("renewed.test"))
 	n.writeFile(t, "cert.pem", renewed.cert)
 	n.writeFile(t, "key.pem", renewed.key)
 	eventually(t, "the new certificate", func() bool { return shown(t, n).Equal(renewed.Leaf) })
+	if lines := logLines(n, "in force"); !strings.Contains(lines[len(lines)-1], "level=INFO") {
+		t.Errorf("the log ends with %q", lines[len(lines)-1])
+	}
 	call.a.hangUp(t, b)
+}
+
+// TestTLSTrustRenewal checks that another authority is trusted as soon as the file says so, and the old one no more.
+func TestTLSTrustRenewal(t *testing.T) {
+	t.Parallel()
+	before, after := newAuthority(t), newAuthority(t)
+	b, c := before.peer(t), after.peer(t)
+	n := startRouter(t, before.secured(t, setup{providers: catalog(trunk("b", b, "priority: 1", "transport: tls"), trunk("c", c, "priority: 2", "transport: tls"))}))
+	a := n.caller(t)
+	refused(t, a, b).conn.Close()
+	n.writeFile(t, "ca.pem", after.pem)
+	time.Sleep(1200 * time.Millisecond)
+	refused(t, a, c)
+	b.expectCount(t, request("INVITE"), 1)
 }
 
 // TestTLSClientCertificate checks that a provider which asks who we are gets our certificate.

@@ -77,9 +77,9 @@ type Config struct {
 	// TLS is the server's side of TLS. Required when a listener speaks TLS.
 	TLS *tls.Config
 	// TLSClient gives the configuration, with the ServerName, for a TLS
-	// connection that we open. Without it, or when it returns nil, the peer
+	// connection that we open, by a Flow's Remote and Peer. Without it, or when it returns nil, the peer
 	// must have a certificate for its address.
-	TLSClient func(remote netip.AddrPort) *tls.Config
+	TLSClient func(remote netip.AddrPort, peer uint16) *tls.Config
 
 	// Now is the clock of Receive and Failed, in nanoseconds. It must be
 	// monotonic and safe for concurrent use. Default: time since Listen.

@@ -142,7 +142,7 @@ func (c *conn) rescueOne(w *worker, now int64, next *conn, m mark, data []byte) 
 		w.handler.Failed(now, m.to, data, c.failure())
 		return next
 	}
-	key := dialKey{proto: m.to.Proto, listener: m.to.Listener, remote: m.to.Remote}
+	key := keyOf(m.to)
 	if !c.dialled || key != c.key {
 		w.sender.sendStream(m.to, data, true)
 		return next

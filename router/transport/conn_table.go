@@ -28,11 +28,18 @@ type connTable struct {
 }
 
 // dialKey finds a dialled connection. The listener is part of it because it
-// decides the local address, which a carrier may filter by.
+// decides the local address, which a carrier may filter by; the peer, because
+// one host may be several, of which it proves to be one.
 type dialKey struct {
 	proto    Proto
 	listener uint16
+	peer     uint16
 	remote   netip.AddrPort
+}
+
+// keyOf returns what a connection is found by that carries a flow.
+func keyOf(to Flow) dialKey {
+	return dialKey{proto: to.Proto, listener: to.Listener, peer: to.Peer, remote: to.Remote}
 }
 
 // leavingShare is the part of MaxConns, as a divisor, that may be held in

@@ -27,7 +27,7 @@ func (t *Transport) streamFor(to Flow, again bool) (*conn, error) {
 	if !to.Remote.IsValid() || to.Remote.Port() == 0 {
 		return nil, syscall.EDESTADDRREQ
 	}
-	key := dialKey{proto: to.Proto, listener: to.Listener, remote: to.Remote}
+	key := keyOf(to)
 	if c := t.conns.byRemote(key); c != nil {
 		return c, nil
 	}
@@ -45,7 +45,7 @@ func (t *Transport) streamFor(to Flow, again bool) (*conn, error) {
 
 // newDialled returns a connection that is not dialled yet.
 func newDialled(t *Transport, key dialKey) *conn {
-	c := newConn(t, Flow{Proto: key.proto, Listener: key.listener, Remote: key.remote})
+	c := newConn(t, Flow{Proto: key.proto, Listener: key.listener, Peer: key.peer, Remote: key.remote})
 	c.key, c.dialled = key, true
 	return c
 }
@@ -77,7 +77,7 @@ func (c *conn) dial(ctx context.Context) (net.Conn, error) {
 	if c.flow.Proto != TLS {
 		return tcp, nil
 	}
-	s := tls.Client(tcp, c.t.clientTLS(c.flow.Remote))
+	s := tls.Client(tcp, c.t.clientTLS(c.flow))
 	if err := s.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("tls handshake: %w", err)
 	}
@@ -98,13 +98,13 @@ func (c *conn) setSocket(tcp *net.TCPConn) bool {
 }
 
 // clientTLS returns the configuration to verify a peer with.
-func (t *Transport) clientTLS(remote netip.AddrPort) *tls.Config {
+func (t *Transport) clientTLS(to Flow) *tls.Config {
 	if t.cfg.TLSClient != nil {
-		if cfg := t.cfg.TLSClient(remote); cfg != nil {
+		if cfg := t.cfg.TLSClient(to.Remote, to.Peer); cfg != nil {
 			return cfg
 		}
 	}
-	return &tls.Config{ServerName: remote.Addr().WithZone("").String(), MinVersion: tls.VersionTLS12}
+	return &tls.Config{ServerName: to.Remote.Addr().WithZone("").String(), MinVersion: tls.VersionTLS12}
 }
 
 // setUserTimeout makes the kernel give up a connection whose peer does not

@@ -40,7 +40,7 @@ func TestDial(t *testing.T) {
 
 	write(t, c, "\r\n\r\n"+request("back", ""))
 	m := r.next(t)
-	if want := (Flow{TCP, 1, m.from.Conn, to.Remote}); m.from.Conn == 0 || m.from != want {
+	if want := (Flow{Proto: TCP, Listener: 1, Conn: m.from.Conn, Remote: to.Remote}); m.from.Conn == 0 || m.from != want {
 		t.Errorf("received from %v, want %v", m.from, want)
 	}
 	s.Send(m.from, []byte(request("answer", "")))

@@ -41,6 +41,10 @@ type Flow struct {
 	// in, or the local address to send from: for UDP its socket, for a stream
 	// that is dialled its address with another port.
 	Listener uint16
+	// Peer says who has to be at the other end of a TLS connection that we
+	// open: a number that Config.TLSClient understands. Connections are not
+	// shared between peers, even at one address.
+	Peer uint16
 	// Conn is the id of a stream connection, or 0 for none known: Send then
 	// finds a dialled connection to Remote, or opens one.
 	Conn uint32

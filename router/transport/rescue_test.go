@@ -40,7 +40,7 @@ func TestRescue(t *testing.T) {
 		t.Run(proto.String(), func(t *testing.T) {
 			r := newRig().start(t, Config{
 				Listeners: []Listener{loopback(TCP)},
-				TLSClient: func(netip.AddrPort) *tls.Config { return &tls.Config{RootCAs: ca.pool, ServerName: "a"} },
+				TLSClient: func(netip.AddrPort, uint16) *tls.Config { return &tls.Config{RootCAs: ca.pool, ServerName: "a"} },
 			})
 			ln := tcpPeer(t)
 			to := Flow{Proto: proto, Remote: addrOf(ln.Addr())}

@@ -72,7 +72,7 @@ func TestTLS(t *testing.T) {
 	client.inner = true
 	client.start(t, Config{
 		Listeners: []Listener{loopback(TCP)},
-		TLSClient: func(remote netip.AddrPort) *tls.Config {
+		TLSClient: func(remote netip.AddrPort, _ uint16) *tls.Config {
 			if remote != server.addr(0) {
 				t.Errorf("asked for %v", remote)
 			}
@@ -123,7 +123,7 @@ func TestTLSRefused(t *testing.T) {
 			client.inner = true
 			client.start(t, Config{
 				Listeners: []Listener{loopback(TCP)},
-				TLSClient: func(netip.AddrPort) *tls.Config { return tt.cfg },
+				TLSClient: func(netip.AddrPort, uint16) *tls.Config { return tt.cfg },
 			})
 			s := client.NewSender()
 			s.Send(Flow{Proto: TLS, Remote: server.addr(0)}, []byte(request("a", "")))
