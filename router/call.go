@@ -80,7 +80,6 @@ type attempt struct {
 	sent   []byte // The request as sent; once a final response is in, the ACK to it.
 
 	start     int64
-	reply     int64 // When anything at all came back.
 	ringing   int64
 	answered  int64
 	budgetEnd int64 // When no_reply, no_ringing or answer is over.

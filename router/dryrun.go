@@ -85,13 +85,7 @@ func (h PlanHeaders) MarshalJSON() ([]byte, error) {
 // has now.
 func DryRun(ctx context.Context, cfg *config.Config, cat *providers.Catalog, req *PlanRequest) (*Plan, error) {
 	resolver := resolve.New(resolve.Config{Transports: listenTransports(cfg)})
-	queries := make([]resolve.Query, 0, len(cat.Providers))
-	for i := range cat.Providers {
-		if q, err := query(&cat.Providers[i]); err == nil {
-			queries = append(queries, q)
-		}
-	}
-	resolver.Watch(queries)
+	resolver.Watch(queries(cat))
 	wait, cancel := context.WithTimeout(ctx, firstAddresses)
 	defer cancel()
 	_ = resolver.Ready(wait) // Who has no address is skipped, and the plan says so.

@@ -119,13 +119,7 @@ func (r *Router) refresh(cat *providers.Catalog, err error) error {
 
 // watch has the resolver follow the catalog's hosts.
 func (r *Router) watch(cat *providers.Catalog) {
-	queries := make([]resolve.Query, 0, len(cat.Providers))
-	for i := range cat.Providers {
-		if q, err := query(&cat.Providers[i]); err == nil {
-			queries = append(queries, q)
-		}
-	}
-	r.resolver.Watch(queries)
+	r.resolver.Watch(queries(cat))
 }
 
 func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
@@ -169,4 +163,15 @@ func (r *Router) addressesMoved() {
 	case r.moved <- struct{}{}:
 	default:
 	}
+}
+
+// queries are what the hosts of a catalog are looked up by.
+func queries(cat *providers.Catalog) []resolve.Query {
+	all := make([]resolve.Query, 0, len(cat.Providers))
+	for i := range cat.Providers {
+		if q, err := query(&cat.Providers[i]); err == nil {
+			all = append(all, q)
+		}
+	}
+	return all
 }

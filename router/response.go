@@ -64,9 +64,6 @@ func (c *call) find(nonce uint64) *attempt {
 func (w *worker) answerLocked(c *call, a *attempt, via *message.ViaElem) {
 	code := w.msg.Status
 	action := a.client.Response(&w.r.timing, w.now, code)
-	if a.reply == 0 {
-		a.reply = w.now
-	}
 	switch action { //nolint:exhaustive // The others are no answers to a response.
 	case transaction.Drop:
 	case transaction.Ack:
