@@ -11,7 +11,7 @@
 //	failover: {next, after_ringing}
 //	drain:    30s
 //	health:   {interval, timeout, down_after, up_after}
-//	admin:    {listen, tokens: [{name, sha256}], users: [{name, password}]}
+//	admin:    {listen, tokens: [{name, sha256, permission}], users: [{name, password, permission}]}
 //	telnyx:   {url, sip_fqdn}
 //	log:      {level, format}
 //
@@ -112,15 +112,26 @@ type Admin struct {
 
 // Token is an API token, known by its hash only.
 type Token struct {
-	Name   string
-	SHA256 [32]byte
+	Name       string
+	SHA256     [32]byte
+	Permission string // One of Permissions.
 }
 
 // User is somebody who may log in.
 type User struct {
-	Name     string
-	Password string // An argon2id hash in PHC form: $argon2id$v=19$m=...,t=...,p=...$salt$hash.
+	Name       string
+	Password   string // An argon2id hash in PHC form: $argon2id$v=19$m=...,t=...,p=...$salt$hash.
+	Permission string // One of Permissions.
 }
+
+// What a token or a user may do.
+const (
+	PermissionSuperAdmin = "ProjectSuperAdmin" // Everything; what is meant where a token or user says nothing.
+	PermissionViewer     = "ProjectViewer"     // Read, and plan calls.
+)
+
+// Permissions returns all values of a permission, the default first.
+func Permissions() []string { return []string{PermissionSuperAdmin, PermissionViewer} }
 
 // Telnyx is what setting up a provider there needs.
 type Telnyx struct {

@@ -100,8 +100,8 @@ drain: 0
 health: {interval: 0, timeout: 1s, down_after: 2, up_after: 3}
 admin:
   listen: "[::1]:8080"
-  tokens: [{name: ops, sha256: "00000000000000000000000000000000000000000000000000000000000000ff"}]
-  users: [{name: admin, password: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}]
+  tokens: [{name: ops, sha256: "00000000000000000000000000000000000000000000000000000000000000ff"}, {name: look, sha256: "00000000000000000000000000000000000000000000000000000000000000fe", permission: ProjectViewer}]
+  users: [{name: admin, password: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA", permission: ProjectViewer}]
 telnyx: {url: "http://127.0.0.1:9/v2", sip_fqdn: sip.example.com}
 log: {level: debug, format: json}
 `))
@@ -130,8 +130,14 @@ log: {level: debug, format: json}
 		Health:   config.Health{Timeout: time.Second, DownAfter: 2, UpAfter: 3},
 		Admin: config.Admin{
 			Listen: "[::1]:8080",
-			Tokens: []config.Token{{Name: "ops", SHA256: [32]byte{31: 0xFF}}},
-			Users:  []config.User{{Name: "admin", Password: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}},
+			Tokens: []config.Token{
+				{Name: "ops", SHA256: [32]byte{31: 0xFF}, Permission: "ProjectSuperAdmin"},
+				{Name: "look", SHA256: [32]byte{31: 0xFE}, Permission: "ProjectViewer"},
+			},
+			Users: []config.User{{
+				Name: "admin", Password: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
+				Permission: "ProjectViewer",
+			}},
 		},
 		Telnyx: config.Telnyx{URL: "http://127.0.0.1:9/v2", SIPFQDN: config.HostPort{Host: "sip.example.com"}},
 		Log:    config.Log{Level: slog.LevelDebug, Format: "json"},

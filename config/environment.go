@@ -24,7 +24,7 @@ func (c *Config) ApplyEnvironment(lookup func(string) (string, bool)) []Problem 
 		}
 	}
 	if token, ok := lookup(EnvAdminToken); ok && token != "" {
-		added := Token{Name: EnvAdminToken, SHA256: sha256.Sum256([]byte(token))}
+		added := Token{Name: EnvAdminToken, SHA256: sha256.Sum256([]byte(token)), Permission: PermissionSuperAdmin}
 		if !slices.Contains(c.Admin.Tokens, added) {
 			c.Admin.Tokens = append(c.Admin.Tokens, added)
 		}

@@ -153,9 +153,11 @@ func (d *decoder) admin(a *Admin) map[string]field {
 
 func (d *decoder) token(all *[]Token) field {
 	return func(path string, n *yaml.Node) {
-		var t Token
+		t := Token{Permission: PermissionSuperAdmin}
 		var sum string
-		d.mapping(path, n, map[string]field{"name": d.text(&t.Name, entryName), "sha256": d.secret(&sum, sha256Hex)})
+		d.mapping(path, n, map[string]field{
+			"name": d.text(&t.Name, entryName), "sha256": d.secret(&sum, sha256Hex), "permission": d.permission(&t.Permission),
+		})
 		if n.Kind != yaml.MappingNode {
 			return
 		}
@@ -168,8 +170,10 @@ func (d *decoder) token(all *[]Token) field {
 
 func (d *decoder) user(all *[]User) field {
 	return func(path string, n *yaml.Node) {
-		var u User
-		d.mapping(path, n, map[string]field{"name": d.text(&u.Name, entryName), "password": d.secret(&u.Password, argon2id)})
+		u := User{Permission: PermissionSuperAdmin}
+		d.mapping(path, n, map[string]field{
+			"name": d.text(&u.Name, entryName), "password": d.secret(&u.Password, argon2id), "permission": d.permission(&u.Permission),
+		})
 		if n.Kind != yaml.MappingNode {
 			return
 		}
@@ -179,6 +183,8 @@ func (d *decoder) user(all *[]User) field {
 		}
 	}
 }
+
+func (d *decoder) permission(dst *string) field { return d.text(dst, oneOf(Permissions()...)) }
 
 // required notes the keys that an entry of a list must have and has not.
 func (d *decoder) required(n *yaml.Node, path string, keys ...string) {

@@ -38,10 +38,10 @@ type access struct {
 func loadAccess(cfg *config.Config, log *slog.Logger) (access, error) {
 	var who access
 	for _, t := range cfg.Admin.Tokens {
-		who.tokens = append(who.tokens, api.Token{Name: t.Name, SHA256: t.SHA256, Permission: api.ProjectSuperAdmin})
+		who.tokens = append(who.tokens, api.Token{Name: t.Name, SHA256: t.SHA256, Permission: api.Permission(t.Permission)})
 	}
 	for _, u := range cfg.Admin.Users {
-		who.users = append(who.users, api.User{Name: u.Name, Password: u.Password, Permission: api.ProjectSuperAdmin})
+		who.users = append(who.users, api.User{Name: u.Name, Password: u.Password, Permission: api.Permission(u.Permission)})
 	}
 	folder := filepath.Dir(cfg.SIP.RouteKeyFile)
 	if cfg.Catalog.File != "" {

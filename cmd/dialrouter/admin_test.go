@@ -40,6 +40,17 @@ func (p *process) logged() string {
 	return p.log.String()
 }
 
+// logs says whether a text is in the log, or gets there soon: the log and what else tells of the program come by ways of
+// their own.
+func (p *process) logs(text string) bool {
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.logged(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
 // serving starts the program and waits until it is ready. It ends with the test.
 func serving(t *testing.T, config string, variables ...string) *process {
 	t.Helper()
@@ -121,7 +132,7 @@ func TestServeWithoutAToken(t *testing.T) {
 	path := p.file(tokenFile)
 	mustBePrivate(t, path)
 	token := strings.TrimSpace(contentOf(t, path))
-	if len(token) != 52 || !strings.Contains(p.logged(), "file="+path) || strings.Contains(p.logged(), token) {
+	if len(token) != 52 || !p.logs("file="+path) || strings.Contains(p.logged(), token) {
 		t.Errorf("token of %d bytes, log %s", len(token), p.logged())
 	}
 	if _, err := os.Stat(p.file(keyFile)); err == nil {
@@ -285,7 +296,7 @@ func TestSecretFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := serving(t, config) // Calls go on; only the API is closed to everybody.
-	if code, _ := p.ask(t, "short", http.MethodGet, "/v1.0/status", ""); code != 401 || !strings.Contains(p.logged(), "nobody can use the API") {
+	if code, _ := p.ask(t, "short", http.MethodGet, "/v1.0/status", ""); code != 401 || !p.logs("nobody can use the API") {
 		t.Errorf("%d %s", code, p.logged())
 	}
 	p.stop(t)
@@ -297,7 +308,7 @@ func TestSecretFiles(t *testing.T) {
 	}
 	p = serving(t, config)
 	if code, _ := p.ask(t, "a-token-of-my-own-making", http.MethodGet, "/v1.0/status", ""); code != 200 ||
-		!strings.Contains(p.logged(), "others may read a secret") {
+		!p.logs("others may read a secret") {
 		t.Errorf("%d %s", code, p.logged())
 	}
 

@@ -40,8 +40,8 @@ func commands() []command {
 		{"check", "--config FILE", "say every problem of the configuration", check},
 		{"plan", "--config FILE [--customer UUID] [--sdp FILE] [--json] NUMBER", "say what would become of a call", plan},
 		{"import", "--config FILE [--dry-run] FILE|URL...", "take in what VoIPBIN's API lists", importCatalog},
-		{"token", "NAME", "make an API token", token},
-		{"password", "NAME", "hash a password, read from the terminal, for a user of the API", password},
+		{"token", "[--permission P] NAME", "make an API token", token},
+		{"password", "[--permission P] NAME", "hash a password, read from the terminal, for a user of the API", password},
 		{"version", "", "print the version", printVersion},
 	}
 }

@@ -73,6 +73,10 @@ func TestCommandLine(t *testing.T) {
 		"import no URL":        {[]string{"import", "--config", config, "https://%zz?token=hush"}, 1, "cannot be read"},
 		"import by plain http": {[]string{"import", "--config", config, "http://192.0.2.1/v1.0?token=hush"}, 1, "write https"},
 		"token":                {[]string{"token", "ops"}, 0, `{name: "ops", sha256: "`},
+		"token of a viewer":    {[]string{"token", "--permission", "ProjectViewer", "look"}, 0, `", permission: ProjectViewer}`},
+		"token of nobody":      {[]string{"token", "--permission", "ProjectViewer"}, 2, "one NAME is needed"},
+		"token for nothing":    {[]string{"token", "--permission=root", "ops"}, 2, `"root" is not one of ProjectSuperAdmin, ProjectViewer`},
+		"password for nothing": {[]string{"password", "ops", "--permission", "root"}, 2, "is not one of"},
 	} {
 		out, errs, code := runCommand(t, nil, c.args...)
 		if code != c.code || !strings.Contains(out+errs, c.out) || strings.Contains(out+errs, "hush") {

@@ -28,8 +28,9 @@ const (
 
 // password hashes a password. It is kept nowhere; the configuration holds the hash.
 func password(env environment, args []string) error {
-	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
-		return fmt.Errorf("%w: one NAME is needed", errUsage)
+	name, permission, err := accountFlags(env, "password", args)
+	if err != nil {
+		return err
 	}
 	fmt.Fprint(env.stderr, "password: ")
 	secret, err := readPassword(os.Stdin)
@@ -41,7 +42,7 @@ func password(env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.stdout, "Put this into admin.users of the configuration:\n\n    - {name: %q, password: %q}\n", args[0], hash)
+	_, err = fmt.Fprintf(env.stdout, "Put this into admin.users of the configuration:\n\n    - {name: %q, password: %q%s}\n", name, hash, permission)
 	return err
 }
 
