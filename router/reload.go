@@ -15,8 +15,11 @@ import (
 type reload struct {
 	ctx    context.Context //nolint:containedctx // Of the request that is waited for.
 	cfg    *config.Config  // Nil: as before.
-	result chan error
+	result chan reloaded
 }
+
+// reloaded says why what was read is not in force. One is no reason for the other.
+type reloaded struct{ config, catalog error }
 
 // runReloads serialises all causes of a new snapshot: the store, the addresses, and whoever asks.
 func (r *Router) runReloads() {
@@ -35,35 +38,42 @@ func (r *Router) runReloads() {
 		case <-r.moved:
 			r.report(r.refresh(r.store.Catalog(r.ctx)))
 		case q := <-r.reloads:
-			err := r.reconfigure(q.cfg)
-			if err == nil {
-				err = r.refresh(r.store.Reload(q.ctx))
-			}
-			r.report(err)
-			q.result <- err
+			cat, err := r.store.Reload(q.ctx)
+			var done reloaded
+			done.config = r.reconfigure(q.cfg, cat)
+			done.catalog = r.refresh(cat, err)
+			r.report(done.catalog)
+			q.result <- done
 		}
 	}
 }
 
 // Reload reads the catalog again, now. The error tells why the newest one is not in force.
-func (r *Router) Reload(ctx context.Context) error { return r.Reconfigure(ctx, nil) }
+func (r *Router) Reload(ctx context.Context) error {
+	_, err := r.Reconfigure(ctx, nil)
+	return err
+}
 
-// Reconfigure puts a new configuration in force and reads the catalog again. What cannot change while running is
-// refused by name, and then nothing changes.
-func (r *Router) Reconfigure(ctx context.Context, cfg *config.Config) error {
-	q := reload{ctx: ctx, cfg: cfg, result: make(chan error, 1)}
+// Reconfigure puts a new configuration in force, nil for the one there is, and reads the catalog again. Each is taken
+// or refused for itself: a broken catalog keeps nobody from mending the configuration, nor the other way round. The
+// first error tells why the configuration is not in force: what cannot change while running is refused by name, and
+// then nothing of it changes. The second tells why the newest catalog is not.
+func (r *Router) Reconfigure(ctx context.Context, cfg *config.Config) (ofConfig, ofCatalog error) {
+	q := reload{ctx: ctx, cfg: cfg, result: make(chan reloaded, 1)}
 	select {
 	case r.reloads <- q:
-		return <-q.result
+		done := <-q.result
+		return done.config, done.catalog
 	case <-ctx.Done():
-		return ctx.Err()
+		return ctx.Err(), ctx.Err()
 	case <-r.stop:
-		return context.Canceled
+		return context.Canceled, context.Canceled
 	}
 }
 
-// reconfigure checks a new configuration and keeps it. The snapshot that follows is built from it.
-func (r *Router) reconfigure(cfg *config.Config) error {
+// reconfigure keeps a new configuration with which a snapshot can be built: of the newest catalog, or, when that is what
+// does not fit, of the one in force. The snapshot that follows is built with it.
+func (r *Router) reconfigure(cfg *config.Config, newest *providers.Catalog) error {
 	if cfg == nil {
 		return nil
 	}
@@ -72,15 +82,17 @@ func (r *Router) reconfigure(cfg *config.Config) error {
 	}
 	old := r.cfg
 	r.cfg = cfg
-	cat, err := r.store.Catalog(r.ctx)
-	if cat == nil {
+	if newest != nil {
+		if _, err := r.build(newest); err == nil {
+			return nil
+		}
+	}
+	s, err := r.build(r.current.Load().catalog)
+	if err != nil {
 		r.cfg = old
 		return err
 	}
-	if _, err := r.build(cat); err != nil {
-		r.cfg = old
-		return err
-	}
+	r.install(s)
 	return nil
 }
 
@@ -100,6 +112,7 @@ func fixedChanges(old, cfg *config.Config) []string {
 	check("tls", old.TLS == cfg.TLS)
 	check("catalog", old.Catalog == cfg.Catalog)
 	check("admin.listen", old.Admin.Listen == cfg.Admin.Listen)
+	check("log.format", old.Log.Format == cfg.Log.Format)
 	return keys
 }
 

@@ -297,7 +297,7 @@ func (r *Router) CallsInProgress() int { return int(r.callsInProgress.Load()) }
 // Revision is the catalog's revision in force.
 func (r *Router) Revision() string { return r.current.Load().catalog.Revision }
 
-// Trouble says what keeps a newer catalog or configuration from being in force, "" for nothing.
+// Trouble says what keeps a newer catalog from being in force, "" for nothing.
 func (r *Router) Trouble() string {
 	if s := r.trouble.Load(); s != nil {
 		return *s

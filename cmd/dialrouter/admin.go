@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,8 @@ type admin struct {
 	log    *slog.Logger
 	server *http.Server
 	done   chan error
+
+	trouble atomic.Bool // The newest configuration is not in force.
 }
 
 // startAdmin listens; with an empty address there is no HTTP side.
@@ -39,12 +42,11 @@ func startAdmin(
 	var err error
 	a.api, err = api.New(api.Options{
 		Store: store, Router: routerForAPI{r}, Log: log, Version: version,
-		Telnyx: api.Telnyx{URL: cfg.Telnyx.URL, FQDN: cfg.Telnyx.SIPFQDN.Host, Port: cfg.Telnyx.SIPFQDN.Port},
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := a.authorize(cfg); err != nil {
+	if err := a.configure(cfg); err != nil {
 		return nil, err
 	}
 	var lc net.ListenConfig
@@ -56,7 +58,7 @@ func startAdmin(
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: warnings}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, r) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, r, a.trouble.Load()) })
 	a.addr = l.Addr().String()
 	a.server = &http.Server{
 		// The mux would redirect what it does not know to a shorter path; the API answers for itself.
@@ -78,8 +80,8 @@ func startAdmin(
 	return a, nil
 }
 
-// authorize says who may use the API from now on.
-func (a *admin) authorize(cfg *config.Config) error {
+// configure says who may use the API from now on, and what it sets providers up with. After an error nothing is changed.
+func (a *admin) configure(cfg *config.Config) error {
 	if a.api == nil {
 		return nil
 	}
@@ -87,7 +89,11 @@ func (a *admin) authorize(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	return a.api.Authorize(who.tokens, who.users, who.signingKey)
+	if err := a.api.Authorize(who.tokens, who.users, who.signingKey); err != nil {
+		return err
+	}
+	a.api.UseTelnyx(api.Telnyx{URL: cfg.Telnyx.URL, FQDN: cfg.Telnyx.SIPFQDN.Host, Port: cfg.Telnyx.SIPFQDN.Port})
+	return nil
 }
 
 // routerForAPI is the router as the API wants it.
@@ -123,17 +129,21 @@ func (routerForAPI) Health(uuid.UUID) (providers.Health, time.Time) {
 	return providers.HealthUnknown, time.Time{}
 }
 
-// ready answers whether calls are taken. A catalog that could not be put in force is told, but is no reason to send
-// calls elsewhere: the old one works.
-func ready(w http.ResponseWriter, r *dialrouter.Router) {
-	switch {
-	case r.Draining():
+// ready answers whether calls are taken. What could not be put in force is told, but is no reason to send calls
+// elsewhere: the old works.
+func ready(w http.ResponseWriter, r *dialrouter.Router, oldConfig bool) {
+	if r.Draining() {
 		say(w, http.StatusServiceUnavailable, "draining")
-	case r.Trouble() != "":
-		say(w, http.StatusOK, "ready\nwarning: the old catalog stays in force: "+r.Trouble())
-	default:
-		say(w, http.StatusOK, "ready")
+		return
 	}
+	text := "ready"
+	if oldConfig {
+		text += "\nwarning: the old configuration stays in force; the log says why"
+	}
+	if trouble := r.Trouble(); trouble != "" {
+		text += "\nwarning: the old catalog stays in force: " + trouble
+	}
+	say(w, http.StatusOK, text)
 }
 
 func say(w http.ResponseWriter, code int, text string) {

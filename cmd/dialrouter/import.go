@@ -46,7 +46,7 @@ func importCatalog(env environment, args []string) error {
 		fmt.Fprintln(env.stdout, "dry run: nothing was written")
 		return nil
 	}
-	store, err := openCatalog(context.Background(), cfg, path, logger(env.stderr, cfg.Log))
+	store, err := openCatalog(context.Background(), cfg, path, logger(env.stderr, cfg.Log.Format, cfg.Log.Level))
 	if err != nil {
 		return err
 	}

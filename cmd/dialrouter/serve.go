@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/voipbin/dialrouter/config"
 	dialrouter "github.com/voipbin/dialrouter/router"
 )
 
@@ -46,7 +45,9 @@ func serve(env environment, args []string) (err error) {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	log := logger(env.stderr, cfg.Log)
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	log := logger(env.stderr, cfg.Log.Format, level)
 	var closers closers
 	defer func() { err = errors.Join(err, closers.close()) }()
 
@@ -79,71 +80,14 @@ func serve(env environment, args []string) (err error) {
 		names = append(names, "http://"+admin.addr)
 	}
 	fmt.Fprintln(env.stdout, "ready", strings.Join(names, " "))
-	return wait(env, path, cfg, r, admin, log, signals)
-}
-
-// wait acts on signals until one ends the program.
-func wait(
-	env environment, path string, cfg *config.Config, r *dialrouter.Router, admin *admin, log *slog.Logger,
-	signals <-chan os.Signal,
-) error {
-	for s := range signals {
-		switch s {
-		case syscall.SIGHUP:
-			reloadAll(env, path, r, admin, log)
-		case syscall.SIGINT:
-			return nil
-		default:
-			drain(cfg, r, log, signals)
-			return nil
-		}
-	}
+	d := &daemon{env: env, path: path, cfg: cfg, router: r, admin: admin, log: log, level: level}
+	d.wait(signals)
 	return nil
 }
 
-// reloadAll reads the configuration and the catalog again.
-func reloadAll(env environment, path string, r *dialrouter.Router, admin *admin, log *slog.Logger) {
-	next, err := loadConfig(env, path)
-	if err != nil {
-		log.Error("configuration not reloaded, the old one stays in force", "error", "see the problems above")
-		return
-	}
-	if err := r.Reconfigure(context.Background(), next); err != nil {
-		log.Error("not reloaded", "error", err)
-		return
-	}
-	if err := admin.authorize(next); err != nil {
-		log.Error("tokens and users not reloaded", "error", err)
-		return
-	}
-	log.Info("reloaded", "revision", r.Revision())
-}
-
-// drain refuses new calls and waits for those being set up; a second signal ends it at once.
-func drain(cfg *config.Config, r *dialrouter.Router, log *slog.Logger, signals <-chan os.Signal) {
-	log.Info("draining", "calls_in_progress", r.CallsInProgress(), "limit", cfg.Drain)
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.Drain)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- r.Drain(ctx) }()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				log.Warn("drain ended early", "calls_lost", r.CallsInProgress())
-			}
-			return
-		case s := <-signals:
-			if s != syscall.SIGHUP {
-				return
-			}
-		}
-	}
-}
-
-func logger(w io.Writer, cfg config.Log) *slog.Logger {
-	o := &slog.HandlerOptions{Level: cfg.Level}
-	if cfg.Format == "json" {
+func logger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))

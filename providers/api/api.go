@@ -68,7 +68,6 @@ type API struct {
 	router   Router
 	log      *slog.Logger
 	version  string
-	telnyx   Telnyx
 	now      func() time.Time
 	started  time.Time
 	mux      *http.ServeMux
@@ -76,6 +75,7 @@ type API struct {
 	document []byte // OpenAPI.
 	logins   *limiter
 
+	telnyx   atomic.Pointer[Telnyx]
 	accounts atomic.Pointer[accounts]
 	listing  atomic.Pointer[listing]
 	sorting  sync.Mutex // Held while a listing is made.
@@ -87,13 +87,14 @@ func New(o Options) (*API, error) {
 		return nil, errors.New("an API needs a store and a router")
 	}
 	a := &API{
-		store: o.Store, router: o.Router, log: o.Log, version: o.Version, telnyx: o.Telnyx, now: time.Now,
+		store: o.Store, router: o.Router, log: o.Log, version: o.Version, now: time.Now,
 		origins: http.NewCrossOriginProtection(), logins: newLimiter(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	a.started = a.now()
+	a.telnyx.Store(&o.Telnyx)
 	a.accounts.Store(&accounts{})
 	table := a.endpoints()
 	a.mux = a.newMux(table)
@@ -101,3 +102,6 @@ func New(o Options) (*API, error) {
 	a.document, err = document(table, a.version)
 	return a, err
 }
+
+// UseTelnyx says what providers are set up with from now on; it may be called at any time.
+func (a *API) UseTelnyx(t Telnyx) { a.telnyx.Store(&t) }

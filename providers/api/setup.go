@@ -60,10 +60,11 @@ func (a *API) setup(x *exchange) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.telnyx.FQDN == "" {
+	ours := a.telnyx.Load()
+	if ours.FQDN == "" {
 		return nil, invalidField("telnyx.sip_fqdn", "is missing in the configuration of the router")
 	}
-	port := a.telnyx.Port
+	port := ours.Port
 	if port == 0 {
 		port = defaultSIPPort
 	}
@@ -77,10 +78,10 @@ func (a *API) setup(x *exchange) (any, error) {
 	// It takes longer than other requests may. Where the writer has no deadlines, none is in the way.
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(setupDeadline))
 
-	client := telnyx.New(a.telnyx.URL, q.key, a.telnyx.Transport)
+	client := telnyx.New(ours.URL, q.key, ours.Transport)
 	ctx, cancel := context.WithTimeout(x.r.Context(), setupTime)
 	defer cancel()
-	trunk, err := client.SetUp(ctx, telnyx.Order{Name: q.name, FQDN: a.telnyx.FQDN, Port: port})
+	trunk, err := client.SetUp(ctx, telnyx.Order{Name: q.name, FQDN: ours.FQDN, Port: port})
 	if err != nil {
 		return nil, carrierFault(err)
 	}
@@ -89,7 +90,7 @@ func (a *API) setup(x *exchange) (any, error) {
 		"telnyx_profile_id":    trunk.ProfileID,
 		"telnyx_connection_id": trunk.ConnectionID,
 		"telnyx_fqdn_id":       trunk.FQDNID,
-		"telnyx_fqdn":          net.JoinHostPort(a.telnyx.FQDN, strconv.Itoa(int(port))),
+		"telnyx_fqdn":          net.JoinHostPort(ours.FQDN, strconv.Itoa(int(port))),
 	}
 	var made *providers.Provider
 	err = a.change(x, func(d *providers.Draft) (err error) {

@@ -55,7 +55,7 @@ func (r *rig) carrier(t *testing.T) *carrier {
 	t.Cleanup(s.Close)
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	r.api.telnyx.URL, r.api.telnyx.Transport = s.URL, transport
+	r.api.UseTelnyx(Telnyx{URL: s.URL, FQDN: setupFQDN, Transport: transport})
 	return c
 }
 
@@ -202,7 +202,9 @@ func TestSetupAsksFirst(t *testing.T) {
 	c := r.carrier(t)
 	r.do(t, http.MethodPost, "/v1.0/providers/setup", strings.Replace(setupBody, "carrier-t", "carrier-a", 1)).must(t, 409, "ALREADY_EXISTS")
 	r.do(t, http.MethodPost, "/v1.0/providers/setup", strings.Replace(setupBody, "carrier-t", `a\nb`, 1)).must(t, 400, "INVALID_ARGUMENT")
-	r.api.telnyx.FQDN = ""
+	without := *r.api.telnyx.Load()
+	without.FQDN = ""
+	r.api.UseTelnyx(without)
 	a := r.do(t, http.MethodPost, "/v1.0/providers/setup", setupBody)
 	a.must(t, 400, "INVALID_ARGUMENT")
 	if !strings.Contains(a.body, `"details":[{"field":"telnyx.sip_fqdn",`) {
@@ -249,7 +251,9 @@ func TestSetupMayTakeLong(t *testing.T) {
 func TestSetupWithAPort(t *testing.T) {
 	r := newRig(t)
 	r.carrier(t)
-	r.api.telnyx.Port = 5070
+	ours := *r.api.telnyx.Load()
+	ours.Port = 5070
+	r.api.UseTelnyx(ours)
 	a := r.good(t, http.MethodPost, "/v1.0/providers/setup", setupBody)
 	var m struct {
 		Metadata map[string]string `json:"metadata"`
