@@ -49,6 +49,7 @@ func (r *Registry) Keep(ids map[uuid.UUID]int32) {
 // nanoseconds of the router's monotonic clock.
 type State struct {
 	restUntil      atomic.Int64
+	breaker        breaker // Beside restUntil: the plan of each call reads both.
 	datagramsUntil atomic.Int64
 	places         places
 }
