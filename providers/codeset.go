@@ -25,11 +25,13 @@ func ParseCodeSet(elements []string) (CodeSet, error) {
 			return CodeSet{}, fmt.Errorf("%q is neither a status code from 100 to 699 nor a class from 1xx to 6xx", Clip(e))
 		}
 		for code := low; code <= high; code++ {
-			s.bits[(code-lowestCode)/64] |= 1 << ((code - lowestCode) % 64)
+			s.add(code)
 		}
 	}
 	return s, nil
 }
+
+func (s *CodeSet) add(code int) { s.bits[(code-lowestCode)/64] |= 1 << ((code - lowestCode) % 64) }
 
 // Has says whether code is in the set. A code outside of 100 to 699 never is.
 func (s CodeSet) Has(code int) bool {

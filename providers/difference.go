@@ -14,7 +14,7 @@ func (p *Provider) Same(other *Provider) bool {
 		maps.Equal(p.Metadata, other.Metadata) && p.Codecs == other.Codecs && p.Transport == other.Transport &&
 		p.Enabled == other.Enabled && p.RawUser == other.RawUser && p.FollowRedirects == other.FollowRedirects &&
 		p.Budgets == other.Budgets && p.Failover.same(other.Failover) && p.Limits == other.Limits &&
-		p.Credentials == other.Credentials
+		p.Credentials == other.Credentials && p.Probing.same(other.Probing)
 }
 
 // same tells nil from empty: a list without codes is one of its own, no list is the configuration's.
@@ -23,6 +23,11 @@ func (f Failover) same(other Failover) bool {
 		return false
 	}
 	return slices.Equal(f.Next, other.Next) && (f.AfterRinging == nil || *f.AfterRinging == *other.AfterRinging)
+}
+
+// same tells nil from empty, as for Failover.
+func (p Probing) same(other Probing) bool {
+	return p.Off == other.Off && p.Interval == other.Interval && (p.Up == nil) == (other.Up == nil) && slices.Equal(p.Up, other.Up)
 }
 
 // Same says whether two routes are alike in all that somebody may set: not in times.

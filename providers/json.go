@@ -38,6 +38,7 @@ type providerJSON struct {
 	Limits          limitsJSON      `json:"limits"`
 	Credentials     credentialsJSON `json:"credentials"`
 	SecretHeaders   []string        `json:"secret_headers"`
+	Health          healthJSON      `json:"health"`
 }
 
 type budgetsJSON struct {
@@ -49,6 +50,12 @@ type budgetsJSON struct {
 type failoverJSON struct {
 	Next         []string `json:"next"`
 	AfterRinging *bool    `json:"after_ringing"`
+}
+
+type healthJSON struct {
+	Probe    bool     `json:"probe"`
+	Interval string   `json:"interval"`
+	Up       []string `json:"up"`
 }
 
 type limitsJSON struct {
@@ -123,6 +130,7 @@ func (p Provider) MarshalJSON() ([]byte, error) {
 		Limits:        limitsJSON(p.Limits),
 		Credentials:   credentialsJSON(p.Credentials),
 		SecretHeaders: []string{},
+		Health:        healthJSON{!p.Probing.Off, durationJSON(p.Probing.Interval), p.Probing.Up},
 	}
 	if j.Metadata == nil {
 		j.Metadata = map[string]string{}

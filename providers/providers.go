@@ -62,6 +62,25 @@ type Credentials struct {
 	Username, Password, Realm string
 }
 
+// Probing says how a provider is asked whether it is there. The zero value means: as configured for all providers.
+type Probing struct {
+	Off      bool          // It is not asked at all.
+	Interval time.Duration // Between two probes of one address; 0: as configured.
+	Up       []string      // Replies that mean it is there: "404", "2xx". Nil: DefaultUp.
+}
+
+// DefaultUp are the replies to a probe that mean that a provider is there: all but those that say that it cannot serve
+// anybody now (503), or that nobody behind it answers (408).
+func DefaultUp() CodeSet {
+	var s CodeSet
+	for code := 200; code <= highestCode; code++ {
+		if code != 408 && code != 503 {
+			s.add(code)
+		}
+	}
+	return s
+}
+
 // Health is what is known of a provider's reachability.
 type Health string
 
@@ -101,6 +120,7 @@ type Provider struct {
 	Failover        Failover
 	Limits          Limits
 	Credentials     Credentials
+	Probing         Probing
 }
 
 // Clone returns a copy that shares nothing with p.
@@ -113,6 +133,7 @@ func (p *Provider) Clone() *Provider {
 		after := *p.Failover.AfterRinging
 		c.Failover.AfterRinging = &after
 	}
+	c.Probing.Up = slices.Clone(p.Probing.Up)
 	return &c
 }
 

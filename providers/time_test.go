@@ -117,13 +117,14 @@ func TestJSON(t *testing.T) {
 "tm_create":"2026-04-23T12:00:00.123456Z","tm_update":"2026-04-23T12:00:00.123456Z","tm_delete":"9999-01-01T00:00:00.000000Z",
 "transport":"","enabled":false,"raw_user":false,"follow_redirects":false,
 "budgets":{"no_reply":"0s","no_ringing":"0s","answer":"0s"},"failover":{"next":null,"after_ringing":null},
-"limits":{"calls":0,"cps":0},"credentials":{"username":"","password":"","realm":""},"secret_headers":[]}`},
+"limits":{"calls":0,"cps":0},"credentials":{"username":"","password":"","realm":""},"secret_headers":[],
+"health":{"probe":true,"interval":"0s","up":null}}`},
 		{&providers.Provider{
 			ID: id, TechHeaders: []providers.Header{{Name: "X-Z", Value: "1"}, {Name: "X-A", Value: "s3cret", Secret: true}},
 			Metadata: map[string]string{"a": "b"}, HealthStatus: providers.HealthHealthy, HealthCheckedAt: noon, Enabled: true,
 			Budgets: providers.Budgets{Answer: 90 * time.Second}, Failover: providers.Failover{Next: []string{"5xx"}, AfterRinging: &no},
 			Limits: providers.Limits{CPS: 0.5}, Credentials: providers.Credentials{Username: "u", Password: "s3cret"},
-			TmDelete: noon,
+			Probing: providers.Probing{Off: true, Interval: time.Minute, Up: []string{"2xx"}}, TmDelete: noon,
 		}, `{
 "id":"4dbeabd6-f397-4375-95d2-a38411e07ed1","type":"","hostname":"","tech_prefix":"","tech_postfix":"",
 "tech_headers":{"X-Z":"1","X-A":"********"},"name":"","detail":"","metadata":{"a":"b"},"codecs":"",
@@ -131,7 +132,8 @@ func TestJSON(t *testing.T) {
 "tm_create":"9999-01-01T00:00:00.000000Z","tm_update":"9999-01-01T00:00:00.000000Z","tm_delete":"2026-04-23T12:00:00.123456Z",
 "transport":"","enabled":true,"raw_user":false,"follow_redirects":false,
 "budgets":{"no_reply":"0s","no_ringing":"0s","answer":"1m30s"},"failover":{"next":["5xx"],"after_ringing":false},
-"limits":{"calls":0,"cps":0.5},"credentials":{"username":"u","password":"********","realm":""},"secret_headers":["X-A"]}`},
+"limits":{"calls":0,"cps":0.5},"credentials":{"username":"u","password":"********","realm":""},"secret_headers":["X-A"],
+"health":{"probe":false,"interval":"1m","up":["2xx"]}}`},
 		{providers.Route{ID: id, CustomerID: providers.Everyone, Name: "n", ProviderID: id, Priority: 1, Target: "+1", Weight: 100}, `{
 "id":"4dbeabd6-f397-4375-95d2-a38411e07ed1","customer_id":"00000000-0000-0000-0000-000000000001","name":"n","detail":"",
 "provider_id":"4dbeabd6-f397-4375-95d2-a38411e07ed1","priority":1,"target":"+1","tm_create":"9999-01-01T00:00:00.000000Z",

@@ -22,6 +22,10 @@ const (
 	MaxAttemptBudget = 5 * time.Minute
 	MaxAnswerBudget  = time.Hour
 
+	// MinProbeInterval and MaxProbeInterval bound the time between two probes.
+	MinProbeInterval = 10 * time.Millisecond
+	MaxProbeInterval = 24 * time.Hour
+
 	maxCalls = 10_000_000
 	maxCPS   = 1_000_000
 
@@ -176,6 +180,7 @@ func (p *Provider) Validate() FieldErrors {
 		v.addf("limits.cps", fmt.Sprint(p.Limits.CPS), "is not from 0 to %d", maxCPS)
 	}
 	v.credentials(p.Credentials)
+	v.probing(p.Probing)
 	return v.errs
 }
 
@@ -237,6 +242,21 @@ func (v *validator) failover(f Failover) {
 	}
 	if len(f.Next) > highestCode-lowestCode+1 {
 		v.addf("failover.next", "", "holds more elements than there are codes")
+	}
+}
+
+func (v *validator) probing(p Probing) {
+	if p.Interval != 0 && (p.Interval < MinProbeInterval || p.Interval > MaxProbeInterval) {
+		v.addf("health.interval", p.Interval.String(), "is not from %s to %s, nor 0 for the default", MinProbeInterval, MaxProbeInterval)
+	}
+	for _, e := range p.Up {
+		// A 1xx says nothing yet.
+		if low, _, ok := parseCodes(e); !ok || low < 200 {
+			v.addf("health.up", e, "is neither a status code from 200 to 699 nor a class from 2xx to 6xx")
+		}
+	}
+	if len(p.Up) > highestCode-lowestCode+1 {
+		v.addf("health.up", "", "holds more elements than there are codes")
 	}
 }
 

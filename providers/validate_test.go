@@ -56,6 +56,12 @@ func TestValidateProvider(t *testing.T) {
 		{"budget above", func(p *providers.Provider) { p.Budgets.Answer = 2 * time.Hour }, `budgets.answer: "2h0m0s" is not from 1ms to 1h0m0s, nor 0 for the default`},
 		{"failover", func(p *providers.Provider) { p.Failover.Next = []string{"486", "6xx"} }, ""},
 		{"failover 2xx", func(p *providers.Provider) { p.Failover.Next = []string{"2xx"} }, `failover.next: "2xx" is neither a status code from 300 to 699 nor a class from 3xx to 6xx`},
+		{"probes", func(p *providers.Provider) {
+			p.Probing = providers.Probing{Interval: 10 * time.Millisecond, Up: []string{"200", "4xx", "603"}}
+		}, ""},
+		{"probes too often", func(p *providers.Provider) { p.Probing.Interval = time.Millisecond }, `health.interval: "1ms" is not from 10ms to 24h0m0s, nor 0 for the default`},
+		{"probes too rarely", func(p *providers.Provider) { p.Probing.Interval = 25 * time.Hour }, `health.interval: "25h0m0s" is not from 10ms to 24h0m0s, nor 0 for the default`},
+		{"probe answered 1xx", func(p *providers.Provider) { p.Probing.Up = []string{"1xx"} }, `health.up: "1xx" is neither a status code from 200 to 699 nor a class from 2xx to 6xx`},
 		{"calls", func(p *providers.Provider) { p.Limits.Calls = -1 }, `limits.calls: "-1" is not from 0 to 10000000`},
 		{"cps", func(p *providers.Provider) { p.Limits.CPS = math.NaN() }, `limits.cps: "NaN" is not from 0 to 1000000`},
 		{"cps endless", func(p *providers.Provider) { p.Limits.CPS = math.Inf(1) }, `limits.cps: "+Inf" is not from 0 to 1000000`},
@@ -264,5 +270,16 @@ func TestIdentity(t *testing.T) {
 	}
 	if allocs := testing.AllocsPerRun(100, func() { providers.RouteID(id, "+15551234567", id) }); allocs > 0 {
 		t.Errorf("%v allocations for an id", allocs)
+	}
+}
+
+// TestDefaultUp enumerates the replies that say that a provider is there.
+func TestDefaultUp(t *testing.T) {
+	t.Parallel()
+	up := providers.DefaultUp()
+	for code := range 800 {
+		if want := code >= 200 && code < 700 && code != 408 && code != 503; up.Has(code) != want {
+			t.Errorf("%d: %v, want %v", code, up.Has(code), want)
+		}
 	}
 }

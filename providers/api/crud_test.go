@@ -18,7 +18,8 @@ const fullProvider = `{"type":"sip","hostname":"[2001:db8::1]:5061","tech_prefix
 	"tech_headers":{"X-B":"2","x-a":"1","X-Secret":"hush"},"name":"full","detail":"two\nlines <&>","codecs":"PCMU, opus",
 	"transport":"tls","enabled":false,"raw_user":true,"follow_redirects":true,
 	"budgets":{"no_reply":"1500ms","no_ringing":"10s","answer":"1h"},"failover":{"next":["404","5XX"],"after_ringing":true},
-	"limits":{"calls":7,"cps":0.5},"credentials":{"username":"u","password":"hush","realm":"r"},"secret_headers":["X-SECRET"]}`
+	"limits":{"calls":7,"cps":0.5},"credentials":{"username":"u","password":"hush","realm":"r"},"secret_headers":["X-SECRET"],
+	"health":{"probe":false,"interval":"90s","up":["2XX","404"]}}`
 
 func TestProviderLives(t *testing.T) {
 	r := newRig(t)
@@ -33,7 +34,8 @@ func TestProviderLives(t *testing.T) {
 		`"metadata":{},"codecs":"PCMU, opus","health_status":"unknown","health_checked_at":null,"tm_create":%q,"tm_update":%q,` +
 		`"tm_delete":"9999-01-01T00:00:00.000000Z","transport":"tls","enabled":false,"raw_user":true,"follow_redirects":true,` +
 		`"budgets":{"no_reply":"1.5s","no_ringing":"10s","answer":"1h"},"failover":{"next":["404","5xx"],"after_ringing":true},` +
-		`"limits":{"calls":7,"cps":0.5},"credentials":{"username":"u","password":"********","realm":"r"},"secret_headers":["X-Secret"]}`
+		`"limits":{"calls":7,"cps":0.5},"credentials":{"username":"u","password":"********","realm":"r"},"secret_headers":["X-Secret"],` +
+		`"health":{"probe":false,"interval":"1m30s","up":["2xx","404"]}}`
 	if got, want := made.body, fmt.Sprintf(`{"id":%q,`+want+"\n", id, m["tm_create"], m["tm_create"]); got != want {
 		t.Errorf("made\n%s\nwant\n%s", got, want)
 	}
@@ -56,7 +58,8 @@ func TestProviderLives(t *testing.T) {
 		`"detail":"","metadata":{},"codecs":"","health_status":"unknown","health_checked_at":null,"tm_create":%q,"tm_update":%q,` +
 		`"tm_delete":"9999-01-01T00:00:00.000000Z","transport":"","enabled":true,"raw_user":false,"follow_redirects":false,` +
 		`"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"0s"},"failover":{"next":null,"after_ringing":null},` +
-		`"limits":{"calls":0,"cps":0},"credentials":{"username":"","password":"","realm":""},"secret_headers":[]}`
+		`"limits":{"calls":0,"cps":0},"credentials":{"username":"","password":"","realm":""},"secret_headers":[],` +
+		`"health":{"probe":true,"interval":"0s","up":null}}`
 	if got, want := put.body, fmt.Sprintf(`{"id":%q,`+wantPlain+"\n", id, m["tm_create"], plain["tm_update"]); got != want {
 		t.Errorf("replaced\n%s\nwant\n%s", got, want)
 	}

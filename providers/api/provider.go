@@ -71,6 +71,7 @@ func readProvider(o *object, stored *providers.Provider) (providers.Provider, er
 	o.failover(&p.Failover)
 	o.limits(&p.Limits)
 	o.credentials(&p.Credentials, stored)
+	o.probing(&p.Probing)
 	o.providerReadOnly(stored)
 	return p, o.done("a provider")
 }
@@ -129,15 +130,35 @@ func (o *object) failover(f *providers.Failover) {
 	if inner == nil {
 		return
 	}
-	f.Next = inner.texts("next")
-	for i := range f.Next {
-		f.Next[i] = strings.ToLower(f.Next[i])
-	}
+	f.Next = inner.codes("next")
 	var after bool
 	if inner.boolean("after_ringing", &after) {
 		f.AfterRinging = &after
 	}
 	_ = inner.done("failover")
+}
+
+// probing reads what is said of probes. The object's name is health, for that is what they tell.
+func (o *object) probing(p *providers.Probing) {
+	inner := o.object("health")
+	if inner == nil {
+		return
+	}
+	probe := true
+	inner.boolean("probe", &probe)
+	p.Off = !probe
+	inner.duration("interval", &p.Interval)
+	p.Up = inner.codes("up")
+	_ = inner.done("health")
+}
+
+// codes reads status codes and classes, nil when they were left out.
+func (o *object) codes(name string) []string {
+	all := o.texts(name)
+	for i := range all {
+		all[i] = strings.ToLower(all[i])
+	}
+	return all
 }
 
 func (o *object) limits(l *providers.Limits) {

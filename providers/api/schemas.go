@@ -143,6 +143,11 @@ func providerProperties() []property {
 			property{name: "password", schema: with(text("Write-only: an answer masks it."), "")},
 			property{name: "realm", schema: with(text("Only for this realm; none is any."), "")})},
 		property{name: "secret_headers", schema: with(listOf(text("A name."), "Those of tech_headers whose values are secret."), []string{})},
+		property{name: "health", schema: read("How it is asked whether it is there, by OPTIONS.",
+			property{name: "probe", schema: with(boolean("Whether it is asked at all."), true)},
+			property{name: "interval", schema: duration("Between two probes.")},
+			property{name: "up", schema: nullable(listOf(text("A code or a class: 404, 2xx."),
+				"Replies that mean it is there; null is all but 408 and 503."))})},
 	)
 }
 

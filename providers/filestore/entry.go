@@ -31,7 +31,7 @@ var (
 	//nolint:gochecknoglobals // A table.
 	providerKeys = []string{
 		"name", "hostname", "type", "id", "detail", "tech_prefix", "tech_postfix", "tech_headers", "secret_headers", "codecs",
-		"transport", "enabled", "raw_user", "follow_redirects", "budgets", "failover", "limits", "credentials", "metadata",
+		"transport", "enabled", "raw_user", "follow_redirects", "budgets", "failover", "limits", "credentials", "health", "metadata",
 		"priority", "targets",
 	}
 	//nolint:gochecknoglobals // A table.
@@ -39,6 +39,7 @@ var (
 	budgetKeys   = []string{"no_reply", "no_ringing", "answer"} //nolint:gochecknoglobals // A table.
 	failoverKeys = []string{"next", "after_ringing"}            //nolint:gochecknoglobals // A table.
 	limitKeys    = []string{"calls", "cps"}                     //nolint:gochecknoglobals // A table.
+	healthKeys   = []string{"probe", "interval", "up"}          //nolint:gochecknoglobals // A table.
 	secretKeys   = []string{"username", "password", "realm"}    //nolint:gochecknoglobals // A table.
 	documentKeys = []string{"providers", "routes"}              //nolint:gochecknoglobals // A table.
 )
@@ -92,6 +93,8 @@ func (d *decoder) provider(i int, n *yaml.Node) providerEntry {
 			d.limits(&e.Limits, path, v)
 		case "credentials":
 			d.credentials(&e.Credentials, path, v)
+		case "health":
+			d.probing(&e.Probing, path, v)
 		case "metadata":
 			d.metadata(&e.Provider, path, v)
 		case "priority":
@@ -227,13 +230,7 @@ func (d *decoder) failover(f *providers.Failover, path string, n *yaml.Node) {
 	d.mapping(path, n, failoverKeys, func(key, path string, v *yaml.Node) bool {
 		switch key {
 		case "next":
-			f.Next = []string{}
-			d.elements(path, v, func(path string, v *yaml.Node) {
-				var code string
-				if d.text(&code, path, v) {
-					f.Next = append(f.Next, strings.ToLower(code))
-				}
-			})
+			f.Next = d.codes(path, v)
 		case "after_ringing":
 			var after bool
 			if d.boolean(&after, path, v) {
@@ -244,6 +241,37 @@ func (d *decoder) failover(f *providers.Failover, path string, n *yaml.Node) {
 		}
 		return true
 	})
+}
+
+func (d *decoder) probing(p *providers.Probing, path string, n *yaml.Node) {
+	d.mapping(path, n, healthKeys, func(key, path string, v *yaml.Node) bool {
+		switch key {
+		case "probe":
+			var probe bool
+			if d.boolean(&probe, path, v) {
+				p.Off = !probe
+			}
+		case "interval":
+			d.duration(&p.Interval, path, v)
+		case "up":
+			p.Up = d.codes(path, v)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// codes reads status codes and classes.
+func (d *decoder) codes(path string, n *yaml.Node) []string {
+	all := []string{}
+	d.elements(path, n, func(path string, v *yaml.Node) {
+		var code string
+		if d.text(&code, path, v) {
+			all = append(all, strings.ToLower(code))
+		}
+	})
+	return all
 }
 
 func (d *decoder) limits(l *providers.Limits, path string, n *yaml.Node) {

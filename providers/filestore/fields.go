@@ -99,6 +99,11 @@ func providerFields(e *providerEntry) []fieldValue {
 			textField("password", p.Credentials.Password, `""`),
 			textField("realm", p.Credentials.Realm, `""`),
 		}),
+		mappingField("health", false, []fieldValue{
+			field("probe", strconv.FormatBool(!p.Probing.Off), "true"),
+			field("interval", durationText(p.Probing.Interval), "0s"),
+			codesField("up", p.Probing.Up),
+		}),
 		mappingField("metadata", true, metadata),
 	}
 	if e.hasPriority {
@@ -114,11 +119,16 @@ func providerFields(e *providerEntry) []fieldValue {
 	return fields
 }
 
-func failoverFields(f providers.Failover) []fieldValue {
-	next, after := field("next", "null", "null"), field("after_ringing", "null", "null")
-	if f.Next != nil {
-		next = field("next", "["+strings.Join(f.Next, ", ")+"]", "null") // Codes: plain, though they look like numbers.
+// codesField is a list of status codes: plain, though they look like numbers.
+func codesField(key string, codes []string) fieldValue {
+	if codes == nil {
+		return field(key, "null", "null")
 	}
+	return field(key, "["+strings.Join(codes, ", ")+"]", "null")
+}
+
+func failoverFields(f providers.Failover) []fieldValue {
+	next, after := codesField("next", f.Next), field("after_ringing", "null", "null")
 	if f.AfterRinging != nil {
 		after = field("after_ringing", strconv.FormatBool(*f.AfterRinging), "null")
 	}

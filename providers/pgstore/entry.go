@@ -42,6 +42,7 @@ type storedProvider struct {
 	Failover        providers.Failover    `json:"failover"`
 	Limits          providers.Limits      `json:"limits"`
 	Credentials     providers.Credentials `json:"credentials"`
+	Probing         providers.Probing     `json:"probing,omitzero"`
 }
 
 // storedRoute is a route as the database and the snapshot file have it.

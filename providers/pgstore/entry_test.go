@@ -31,6 +31,7 @@ func TestStoredForm(t *testing.T) {
 		Failover:    providers.Failover{Next: []string{"404"}, AfterRinging: &no},
 		Limits:      providers.Limits{Calls: 7, CPS: 0.5},
 		Credentials: providers.Credentials{Username: "u", Password: "p", Realm: "r"},
+		Probing:     providers.Probing{Off: true, Interval: 4, Up: []string{"2xx"}},
 	}
 	r := providers.Route{
 		ID: id, CustomerID: id, Name: "n", Detail: "d", ProviderID: id, Priority: 1, Target: "+1", Weight: 2,

@@ -22,6 +22,7 @@ func full(name string) providers.Provider {
 		Failover:    providers.Failover{Next: []string{"404", "5xx"}, AfterRinging: &yes},
 		Limits:      providers.Limits{Calls: 7, CPS: 0.5},
 		Credentials: providers.Credentials{Username: "user", Password: "p4ssword", Realm: "realm"},
+		Probing:     providers.Probing{Off: true, Interval: time.Minute, Up: []string{"2xx", "404"}},
 	}
 }
 
