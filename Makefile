@@ -12,6 +12,11 @@ BENCHARGS ?=
 LINT_VERSION := v2.15.0
 LINTER := bin/golangci-lint-$(LINT_VERSION)
 
+# kin-openapi's validator (MIT), which knows OpenAPI 3.1. The document is what the API serves: a test holds them equal.
+OPENAPI_VERSION := v0.152.0
+OPENAPI_LINTER := bin/openapi-validate-$(OPENAPI_VERSION)
+OPENAPI_DOCUMENT := providers/api/testdata/openapi.json
+
 # Packages where goroutines meet; the rest is pure and gains nothing from the race detector.
 RACE := ./cmd/... ./config/... ./providers/... ./router/...
 
@@ -41,12 +46,13 @@ test-packages:
 	@.ci/packages
 
 .PHONY: lint
-lint: $(LINTER) ## Check formatting, vet, linters and go.mod.
+lint: $(LINTER) $(OPENAPI_LINTER) ## Check formatting, vet, linters, go.mod and the OpenAPI document.
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go mod tidy -diff
 	$(LINTER) run ./...
+	$(OPENAPI_LINTER) --multi -- $(OPENAPI_DOCUMENT)
 
 .PHONY: fmt
 fmt: $(LINTER) ## Format all Go code.
@@ -76,3 +82,7 @@ check: ## What continuous integration runs: test, then lint.
 $(LINTER):
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
+
+$(OPENAPI_LINTER):
+	GOBIN=$(CURDIR)/bin go install github.com/getkin/kin-openapi/cmd/validate@$(OPENAPI_VERSION)
+	mv bin/validate $@
