@@ -30,6 +30,12 @@ func (h HostPort) String() string {
 	return host + ":" + strconv.Itoa(int(h.Port))
 }
 
+// addr is the host as an address, if it is one.
+func (h HostPort) addr() (netip.Addr, bool) {
+	a, err := netip.ParseAddr(h.Host)
+	return a, err == nil
+}
+
 // parseHostPort reads host, host:port, IPv4, [IPv6] or [IPv6]:port; rule is what s breaks, or "".
 func parseHostPort(s string) (h HostPort, rule string) {
 	const form = "is not host or host:port (an IPv6 address stands in brackets)"

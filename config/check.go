@@ -27,13 +27,7 @@ func (d *decoder) checkListen(c *Config) {
 	if len(c.SIP.Listen) == 0 && !d.wrongIn("sip.listen") {
 		d.at("sip.listen", "is empty: a router needs a socket")
 	}
-	for _, l := range c.SIP.Listen {
-		if l.Addr.Addr().IsUnspecified() && c.SIP.Advertise.IsZero() {
-			d.at("sip.advertise", "is needed because sip.listen holds %s: Via and Record-Route must name an address that "+
-				"the other side can reach", l)
-			break
-		}
-	}
+	d.checkAdvertise(&c.SIP)
 	for _, l := range c.SIP.Listen {
 		if l.Transport == "tls" && (c.TLS.Certificate == "" || c.TLS.Key == "") {
 			d.at("sip.listen", "%s needs tls.certificate and tls.key", l)

@@ -3,7 +3,7 @@
 // Every key has a default, so a file holds only what differs:
 //
 //	sip:      {listen, advertise, allow, workers, preloaded_routes, max_calls, route_key_file}
-//	tls:      {certificate, key, ca}
+//	tls:      {certificate, key, ca, wildcards}
 //	catalog:  {file | postgres}
 //	codecs:   "PCMU,PCMA"
 //	numbers:  {international_prefixes}
@@ -47,12 +47,13 @@ type Config struct {
 // SIP says where calls come in, from whom, and how many at once.
 type SIP struct {
 	Listen          []Listen
-	Advertise       HostPort       // For Via and Record-Route when it differs from the socket; zero: the socket's address.
-	Allow           []netip.Prefix // Sources that may place calls.
-	Workers         int            // 0: one per processor.
-	PreloadedRoutes bool           // Whether an allowed source may send a Route of its own that leads beyond us.
-	MaxCalls        int            // Transactions in progress.
-	RouteKeyFile    string         // Absolute. Never empty: the default is route.key beside the catalog's file.
+	Advertise       HostPort            // For Via and Record-Route when it differs from the socket; see Advertised.
+	AdvertiseEach   map[string]HostPort // The same by socket, as Listen.String writes it; nil: Advertise holds for all.
+	Allow           []netip.Prefix      // Sources that may place calls.
+	Workers         int                 // 0: one per processor.
+	PreloadedRoutes bool                // Whether an allowed source may send a Route of its own that leads beyond us.
+	MaxCalls        int                 // Transactions in progress.
+	RouteKeyFile    string              // Absolute. Never empty: the default is route.key beside the catalog's file.
 }
 
 // Listen is one socket that takes SIP.
@@ -67,6 +68,8 @@ func (l Listen) String() string { return l.Transport + "://" + l.Addr.String() }
 // TLS names the files for tls:// sockets and for TLS towards providers. The paths are absolute, or empty.
 type TLS struct {
 	Certificate, Key, CA string
+
+	Wildcards bool // Whether *.example.net in a provider's certificate stands for the hosts right below that domain.
 }
 
 // Catalog says where providers and routes are kept: exactly one field is set.

@@ -90,7 +90,7 @@ sip:
   preloaded_routes: true
   max_calls: 7
   route_key_file: keys/route
-tls: {certificate: c.pem, key: /k.pem, ca: ca.pem}
+tls: {certificate: c.pem, key: /k.pem, ca: ca.pem, wildcards: true}
 catalog: {postgres: "postgres://u:p@h/db"}
 codecs: PCMU,PCMA
 numbers: {international_prefixes: [00, "011"]}
@@ -119,7 +119,7 @@ log: {level: debug, format: json}
 			},
 			Workers: 3, PreloadedRoutes: true, MaxCalls: 7, RouteKeyFile: "/etc/x/keys/route",
 		},
-		TLS:     config.TLS{Certificate: "/etc/x/c.pem", Key: "/k.pem", CA: "/etc/x/ca.pem"},
+		TLS:     config.TLS{Certificate: "/etc/x/c.pem", Key: "/k.pem", CA: "/etc/x/ca.pem", Wildcards: true},
 		Catalog: config.Catalog{Postgres: "postgres://u:p@h/db"},
 		Codecs:  "PCMU,PCMA",
 		Numbers: config.Numbers{InternationalPrefixes: []string{"00", "011"}},

@@ -69,7 +69,7 @@ func (d *decoder) sip(s *SIP) map[string]field {
 			s.Listen = nil
 			d.list(d.listen(&s.Listen))(path, n)
 		},
-		"advertise": d.hostPort(&s.Advertise),
+		"advertise": d.advertise(s),
 		"allow": func(path string, n *yaml.Node) {
 			s.Allow = []netip.Prefix{}
 			d.list(d.prefix(&s.Allow))(path, n)
@@ -86,6 +86,7 @@ func (d *decoder) tls(t *TLS) map[string]field {
 		"certificate": d.text(&t.Certificate, filePath),
 		"key":         d.text(&t.Key, filePath),
 		"ca":          d.text(&t.CA, filePath),
+		"wildcards":   d.boolean(&t.Wildcards),
 	}
 }
 

@@ -44,17 +44,16 @@ func portOf(p transport.Proto) uint16 {
 	return defaultPort
 }
 
-// name makes the texts for the bound sockets.
-func (r *Router) name(listeners []transport.Listener, advertise config.HostPort) {
-	for _, l := range listeners {
+// name makes the texts for the bound sockets, which the configuration names in the same order.
+func (r *Router) name(listeners []transport.Listener, cfg *config.SIP) {
+	for i, l := range listeners {
 		hostport := l.Addr.String()
-		if advertise.Host != "" {
-			port := advertise.Port
-			if port == 0 {
-				port = l.Addr.Port()
+		if known := cfg.Advertised(i); !known.IsZero() {
+			if known.Port == 0 {
+				known.Port = l.Addr.Port()
 			}
-			hostport = config.HostPort{Host: advertise.Host, Port: port}.String()
-			r.names.add(advertise.Host, port)
+			hostport = known.String()
+			r.names.add(known.Host, known.Port)
 		}
 		r.names.add(l.Addr.Addr().String(), l.Addr.Port())
 		param, tail := "", "\r\n"

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -105,7 +106,7 @@ func fixedChanges(old, cfg *config.Config) []string {
 		}
 	}
 	check("sip.listen", slices.Equal(old.SIP.Listen, cfg.SIP.Listen))
-	check("sip.advertise", old.SIP.Advertise == cfg.SIP.Advertise)
+	check("sip.advertise", old.SIP.Advertise == cfg.SIP.Advertise && maps.Equal(old.SIP.AdvertiseEach, cfg.SIP.AdvertiseEach))
 	check("sip.workers", old.SIP.Workers == cfg.SIP.Workers)
 	check("sip.max_calls", old.SIP.MaxCalls == cfg.SIP.MaxCalls)
 	check("sip.route_key_file", old.SIP.RouteKeyFile == cfg.SIP.RouteKeyFile)

@@ -193,7 +193,7 @@ func (r *Router) listen(cfg *config.Config) error {
 	if r.tr, err = transport.Listen(tc); err != nil {
 		return err
 	}
-	r.name(r.tr.Listeners(), cfg.SIP.Advertise)
+	r.name(r.tr.Listeners(), &cfg.SIP)
 	return nil
 }
 

@@ -73,7 +73,15 @@ func TestNames(t *testing.T) {
 	r.name([]transport.Listener{
 		{Proto: transport.UDP, Addr: netip.MustParseAddrPort("192.0.2.1:5060")},
 		{Proto: transport.TCP, Addr: netip.MustParseAddrPort("[2001:db8::1]:5080")},
-	}, config.HostPort{Host: "Router.example", Port: 5099})
+		{Proto: transport.TLS, Addr: netip.MustParseAddrPort("192.0.2.1:5071")},
+	}, &config.SIP{
+		Listen: []config.Listen{
+			{Transport: "udp", Addr: netip.MustParseAddrPort("192.0.2.1:5060")},
+			{Transport: "tcp", Addr: netip.MustParseAddrPort("[2001:db8::1]:5080")},
+			{Transport: "tls", Addr: netip.MustParseAddrPort("192.0.2.1:5071")},
+		},
+		Advertise: config.HostPort{Host: "Router.example", Port: 5099},
+	})
 	for in, want := range map[string]bool{
 		"sip:192.0.2.1":                  true,
 		"sip:192.0.2.1:5060;lr":          true,
@@ -84,6 +92,10 @@ func TestNames(t *testing.T) {
 		"sip:[2001:db8::2]:5080":         false,
 		"sip:ROUTER.example:5099":        true,
 		"sip:router.example":             false,
+		"sip:router.example:5060":        false,
+		"sip:router.example:5080":        true,
+		"sips:router.example:5071":       true,
+		"sip:192.0.2.1:5071":             true,
 		"sip:u@192.0.2.1:5060;x=y?a=b":   true,
 		"sip:[::ffff:192.0.2.1]:5060":    false,
 		"sip:192.0.2.1.example.net:5060": false,
@@ -102,6 +114,9 @@ func TestNames(t *testing.T) {
 	if via := string(r.local[0].via); via != "Via: SIP/2.0/UDP Router.example:5099;branch=" {
 		t.Errorf("%s", via)
 	}
+	if route := string(r.local[2].route); route != "Record-Route: <sip:Router.example:5071;transport=tls;lr;dr=" {
+		t.Errorf("%s", route)
+	}
 }
 
 func TestFixedChanges(t *testing.T) {
@@ -115,10 +130,13 @@ func TestFixedChanges(t *testing.T) {
 	base := "sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k}\n"
 	for text, want := range map[string][]string{
 		base: nil,
-		base + "budgets: {no_reply: 1s}\ncodecs: PCMU\nfailover: {next: [503]}\n":                     nil,
-		"sip: {listen: ['udp://127.0.0.1:5062'], route_key_file: /tmp/k}\n":                           {"sip.listen"},
-		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k, workers: 2, max_calls: 7}\n": {"sip.workers", "sip.max_calls"},
-		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/other}\n":                       {"sip.route_key_file"},
+		base + "budgets: {no_reply: 1s}\ncodecs: PCMU\nfailover: {next: [503]}\n":                                   nil,
+		"sip: {listen: ['udp://127.0.0.1:5062'], route_key_file: /tmp/k}\n":                                         {"sip.listen"},
+		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k, workers: 2, max_calls: 7}\n":               {"sip.workers", "sip.max_calls"},
+		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/other}\n":                                     {"sip.route_key_file"},
+		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k, advertise: a}\n":                           {"sip.advertise"},
+		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k, advertise: {'udp://127.0.0.1:5060': a}}\n": {"sip.advertise"},
+		base + "tls: {wildcards: true}\n":                                                                           {"tls"},
 	} {
 		if got := fixedChanges(parse(base), parse(text)); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", text, got, want)

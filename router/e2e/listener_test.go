@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 )
@@ -56,40 +55,6 @@ func TestF05_IPv6ToIPv4(t *testing.T) {
 	a.answer(t, a.expect(t, request("INFO")), 200)
 	b.expect(t, status(200).to("INFO"))
 	call.a.hangUp(t, b)
-}
-
-// TestAdvertise checks that the name which others know us by stands in Via and Record-Route, and is known as ours when
-// it comes back.
-func TestAdvertise(t *testing.T) {
-	t.Parallel()
-	const name = "router.example:5099"
-	b := newPeer(t)
-	n := startRouter(t, setup{providers: trunks(b), sip: []string{"advertise: " + name}})
-	a := n.caller(t)
-	inv := a.invite("+15551234567").top("Route: <sip:" + name + ";lr>")
-	a.send(t, inv)
-	got := b.expect(t, request("INVITE"))
-	if via := got.list("Via")[0]; !strings.HasPrefix(via, "SIP/2.0/UDP "+name+";") {
-		t.Errorf("our Via is %q, want %s", via, name)
-	}
-	if route := got.list("Record-Route")[0]; !strings.HasPrefix(inBrackets(route), "sip:"+name+";") {
-		t.Errorf("Record-Route is %q, want %s", route, name)
-	}
-	if got.has("Route") {
-		t.Errorf("the Route that names us is left: %q", got.list("Route"))
-	}
-	ok := b.answer(t, got, 200)
-	rep := a.expect(t, status(200))
-	down, up := a.callerDialog(inv, rep), b.calleeDialog(got, ok)
-	a.sendTo(t, "udp", n.udp, down.ack(rep)) // Nobody can resolve the name here.
-	b.expect(t, request("ACK"))
-	b.sendTo(t, "udp", n.udp, up.request("BYE"))
-	bye := a.expect(t, request("BYE"))
-	if bye.has("Route") {
-		t.Errorf("Route is left: %q", bye.list("Route"))
-	}
-	a.answer(t, bye, 200)
-	b.expect(t, status(200).to("BYE"))
 }
 
 // TestBurst checks that a burst of calls which arrives at once is carried whole.
