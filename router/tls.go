@@ -92,11 +92,16 @@ type security struct {
 	server *tls.Config // Nil without a certificate.
 	client *tls.Config // Without a name.
 	roots  *watched[*x509.CertPool]
+
+	wildcards bool // Whether a peer may show a certificate for *.example.net.
 }
 
 // newSecurity reads the files of the configuration.
 func newSecurity(cfg config.TLS, log *slog.Logger) (*security, error) {
-	s := &security{client: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1024)}}
+	s := &security{
+		client:    &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1024)},
+		wildcards: cfg.Wildcards,
+	}
 	var err error
 	if cfg.CA != "" {
 		if s.roots, err = watch(log, "tls.ca", func() (*x509.CertPool, error) { return readPool(cfg.CA) }, cfg.CA); err != nil {
@@ -200,13 +205,14 @@ func (s *security) dial(remote netip.AddrPort, name string) *tls.Config {
 	if s.roots != nil {
 		roots = s.roots.get()
 	}
-	c.VerifyConnection = func(cs tls.ConnectionState) error { return verifyDomain(cs, roots, name) }
+	c.VerifyConnection = func(cs tls.ConnectionState) error { return verifyDomain(cs, roots, name, s.wildcards) }
 	return c
 }
 
 // verifyDomain checks a peer's certificate: its chain, and that it speaks for the SIP domain (RFC 5922 section 7.2).
-// When it names SIP URIs, only those count; else its DNS names and addresses do.
-func verifyDomain(cs tls.ConnectionState, roots *x509.CertPool, domain string) error {
+// When it names SIP URIs, only those count; else its DNS names and addresses do. SIP knows no wildcards; they count only
+// where the configuration says so.
+func verifyDomain(cs tls.ConnectionState, roots *x509.CertPool, domain string, wildcards bool) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("the peer has no certificate")
 	}
@@ -232,8 +238,10 @@ func verifyDomain(cs tls.ConnectionState, roots *x509.CertPool, domain string) e
 	switch {
 	case named:
 		return fmt.Errorf("the certificate is for other SIP domains than %s", domain)
-	case speaksFor(leaf, domain):
+	case speaksFor(leaf, domain, wildcards):
 		return nil
+	case !wildcards && speaksFor(leaf, domain, true):
+		return fmt.Errorf("the certificate is for %s by a wildcard only, which tls.wildcards does not allow", domain)
 	default:
 		return fmt.Errorf("the certificate is not for %s", domain)
 	}
@@ -252,9 +260,8 @@ func domainOf(u *url.URL) (host string, ok bool) {
 	return string(uri.Host), true
 }
 
-// speaksFor says whether a certificate has a domain among its DNS names and addresses, as a whole: SIP knows no
-// wildcards (RFC 5922 section 7.2).
-func speaksFor(leaf *x509.Certificate, domain string) bool {
+// speaksFor says whether a certificate has a domain among its DNS names and addresses.
+func speaksFor(leaf *x509.Certificate, domain string, wildcards bool) bool {
 	if addr, err := netip.ParseAddr(domain); err == nil {
 		for _, ip := range leaf.IPAddresses {
 			if a, ok := netip.AddrFromSlice(ip); ok && a.Unmap() == addr.Unmap() {
@@ -264,11 +271,23 @@ func speaksFor(leaf *x509.Certificate, domain string) bool {
 		return false
 	}
 	for _, name := range leaf.DNSNames {
-		if sameDomain(name, domain) {
+		if sameDomain(name, domain) || wildcards && coversDomain(name, domain) {
 			return true
 		}
 	}
 	return false
+}
+
+// coversDomain says whether a name with a wildcard stands for a domain, as narrowly as RFC 9525 section 6.3 reads it: the
+// wildcard is all of the first label and stands for exactly one label. What follows it has two labels or more, so that
+// no certificate speaks for a whole top-level domain.
+func coversDomain(name, domain string) bool {
+	parent, ok := strings.CutPrefix(name, "*.")
+	if !ok || strings.Contains(parent, "*") || !strings.Contains(strings.Trim(parent, "."), ".") {
+		return false
+	}
+	label, rest, ok := strings.Cut(domain, ".")
+	return ok && label != "" && sameDomain(parent, rest)
 }
 
 // sameDomain compares without case, and without the dot that says that a name is complete.
