@@ -27,7 +27,7 @@ var borders = map[string][]string{
 	"providers":           nil,
 	"providers/filestore": {"providers"},
 	"providers/pgstore":   {"providers"},
-	"providers/storetest": {"providers"},
+	"providers/storetest": {"providers"}, // Tests only.
 	"providers/health":    {"providers"},
 	"providers/telnyx":    {"providers"},
 	"providers/api":       {"providers", "providers/health", "providers/telnyx"},

@@ -93,7 +93,7 @@ func query[T any](t *testing.T, url, sql string) T {
 
 func TestTwoRoutersHearOfEachOther(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	one, other := open(t, pgstore.Options{URL: url, Poll: never}), open(t, pgstore.Options{URL: url, Poll: never})
 	for i := range 5 {
 		name := fmt.Sprint("a", i)
@@ -112,7 +112,7 @@ func TestTwoRoutersHearOfEachOther(t *testing.T) {
 // TestPoll has a change come without a notice.
 func TestPoll(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	s := open(t, pgstore.Options{URL: url, Poll: 50 * time.Millisecond})
 	exec1(t, url, `
 		insert into dialrouter.revisions (n, revision, made, actor, remote, request_id) values (2, '2-x', now(), '', '', '');
@@ -125,7 +125,7 @@ func TestPoll(t *testing.T) {
 // TestAnotherHistory puts the database back, as from a backup, and goes another way from there.
 func TestAnotherHistory(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	s := open(t, pgstore.Options{URL: url, Poll: 50 * time.Millisecond})
 	mustAdd(t, s, "a")
 	mustAdd(t, s, "lost")
@@ -144,7 +144,7 @@ func TestAnotherHistory(t *testing.T) {
 // TestAuditOrNothing lets each part of a change fail in turn: nothing of it may be there.
 func TestAuditOrNothing(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	s := open(t, pgstore.Options{URL: url})
 	before := mustAdd(t, s, "a")
 	for _, table := range []string{"audit", "revisions", "providers", "head"} {
@@ -172,7 +172,7 @@ func TestAuditOrNothing(t *testing.T) {
 // TestHostileActor stores what a request may say of itself.
 func TestHostileActor(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	s := open(t, pgstore.Options{URL: url})
 	by := providers.Actor{Name: `'); drop table dialrouter.audit; --`, Remote: "a\x00b", RequestID: "\xff$1${2}"}
 	_, err := s.Update(t.Context(), by, func(d *providers.Draft) error {
@@ -191,7 +191,7 @@ func TestHostileActor(t *testing.T) {
 
 func TestSecretsStayInTheBodies(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	var log bytes.Buffer
 	s, err := pgstore.Open(t.Context(), pgstore.Options{URL: url, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
@@ -232,7 +232,7 @@ func TestSecretsStayInTheBodies(t *testing.T) {
 // TestNamesOfDeletedProviders restores a route to a provider that is gone: other routers learn the name anew.
 func TestNamesOfDeletedProviders(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	one, other := open(t, pgstore.Options{URL: url}), open(t, pgstore.Options{URL: url})
 	a := mustAdd(t, one, "a").ProviderNamed("a").ID
 	var r uuid.UUID
@@ -269,7 +269,7 @@ func TestNamesOfDeletedProviders(t *testing.T) {
 // TestManyRouters has 20 routers write at once: none is refused, because each waits for the others' changes.
 func TestManyRouters(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	const count, rounds = 20, 5
 	stores := make([]*pgstore.Store, count)
 	for i := range stores {

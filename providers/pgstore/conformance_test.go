@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 		mu.Lock()
 		url := urls[t.Name()]
 		if url == "" {
-			url = s.database(t)
+			url = s.Database(t)
 			urls[t.Name()] = url
 		}
 		mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 func TestMigrationOfManyAtOnce(t *testing.T) {
 	t.Parallel()
-	url := sharedServer(t).database(t)
+	url := sharedServer(t).Database(t)
 	const count = 8
 	revisions := make([]string, count)
 	var starting sync.WaitGroup
@@ -48,14 +48,14 @@ func TestMigrationOfManyAtOnce(t *testing.T) {
 func TestRefusedDatabases(t *testing.T) {
 	t.Parallel()
 	db := sharedServer(t)
-	exec1(t, db.url("postgres"), "create database latin template template0 encoding 'LATIN1'")
-	exec1(t, db.url("postgres"), "create role guest login")
+	exec1(t, db.URL("postgres"), "create database latin template template0 encoding 'LATIN1'")
+	exec1(t, db.URL("postgres"), "create role guest login")
 
-	newer := db.database(t)
+	newer := db.Database(t)
 	open(t, pgstore.Options{URL: newer})
 	exec1(t, newer, "insert into dialrouter.migrations (version, name) values (99, 'later')")
 
-	emptied, file := db.database(t), filepath.Join(t.TempDir(), "snapshot.json")
+	emptied, file := db.Database(t), filepath.Join(t.TempDir(), "snapshot.json")
 	s := open(t, pgstore.Options{URL: emptied, SnapshotFile: file})
 	mustAdd(t, s, "a")
 	if err := s.Close(); err != nil {
@@ -68,10 +68,10 @@ func TestRefusedDatabases(t *testing.T) {
 		is              error
 	}{
 		{"no URL", "postgres://%", "reading the database's URL", nil},
-		{"not UTF-8", db.url("latin"), "encoding is LATIN1", providers.ErrUnavailable},
-		{"no rights", strings.Replace(db.database(t), "router:", "guest:", 1), "permission denied", providers.ErrReadOnly},
+		{"not UTF-8", db.URL("latin"), "encoding is LATIN1", providers.ErrUnavailable},
+		{"no rights", strings.Replace(db.Database(t), "router:", "guest:", 1), "permission denied", providers.ErrReadOnly},
 		{"a newer schema", newer, "use a newer program", providers.ErrUnavailable},
-		{"no such database", db.url("nowhere"), "does not exist", providers.ErrUnavailable},
+		{"no such database", db.URL("nowhere"), "does not exist", providers.ErrUnavailable},
 	} {
 		_, err := pgstore.Open(t.Context(), pgstore.Options{URL: test.url})
 		if err == nil || !strings.Contains(err.Error(), test.want) || test.is != nil && !errors.Is(err, test.is) {
@@ -93,7 +93,7 @@ func TestRefusedDatabases(t *testing.T) {
 func TestFewerRights(t *testing.T) {
 	t.Parallel()
 	db := sharedServer(t)
-	url := db.database(t)
+	url := db.Database(t)
 	owner := open(t, pgstore.Options{URL: url})
 	exec1(t, url, `
 		create role worker login; create role reader login;
@@ -114,7 +114,7 @@ func TestFewerRights(t *testing.T) {
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	db := sharedServer(t)
-	url := db.database(t)
+	url := db.Database(t)
 	if c, err := pgstore.Load(t.Context(), pgstore.Options{URL: url}); err != nil || len(c.Providers) != 0 {
 		t.Errorf("of a fresh database: %+v, %v", c, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/providers/pgstore"
+	"github.com/voipbin/dialrouter/providers/storetest"
 )
 
 const (
@@ -29,24 +30,24 @@ const (
 // TestOutages takes the database away while two routers read and write.
 func TestOutages(t *testing.T) {
 	t.Parallel()
-	kill := func(t *testing.T, db *server) { t.Helper(); db.end(t, syscall.SIGKILL) }
-	hang := func(t *testing.T, db *server) { t.Helper(); db.hang(t) }
-	goOn := func(_ *testing.T, db *server) { db.goOn() }
-	again := func(t *testing.T, db *server) { t.Helper(); db.again(t) }
+	kill := func(t *testing.T, db *storetest.Postgres) { t.Helper(); db.End(t, syscall.SIGKILL) }
+	hang := func(t *testing.T, db *storetest.Postgres) { t.Helper(); db.Hang(t) }
+	goOn := func(_ *testing.T, db *storetest.Postgres) { db.GoOn() }
+	again := func(t *testing.T, db *storetest.Postgres) { t.Helper(); db.Again(t) }
 	for _, outage := range []struct {
 		name       string
-		begin, end func(*testing.T, *server)
+		begin, end func(*testing.T, *storetest.Postgres)
 		refused    time.Duration // Once it is known to be away.
 	}{
-		{"stopped", func(t *testing.T, db *server) { t.Helper(); db.end(t, syscall.SIGINT) }, again, time.Second},
+		{"stopped", func(t *testing.T, db *storetest.Postgres) { t.Helper(); db.End(t, syscall.SIGINT) }, again, time.Second},
 		{"killed", kill, again, time.Second},
 		{"hung", hang, goOn, 4 * time.Second},
-		{"hung and killed", hang, func(t *testing.T, db *server) { t.Helper(); kill(t, db); again(t, db) }, 4 * time.Second},
+		{"hung and killed", hang, func(t *testing.T, db *storetest.Postgres) { t.Helper(); kill(t, db); again(t, db) }, 4 * time.Second},
 	} {
 		t.Run(outage.name, func(t *testing.T) {
 			t.Parallel()
 			db := ownServer(t)
-			url := db.database(t)
+			url := db.Database(t)
 			stores := []*pgstore.Store{open(t, pgstore.Options{URL: url}), open(t, pgstore.Options{URL: url})}
 			w := startWriters(t, stores, strings.ReplaceAll(outage.name, " ", "-"))
 			w.await(t, 20)
@@ -166,7 +167,7 @@ func (w *writers) end(t *testing.T) {
 func TestRestartWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t)
-	url := db.database(t)
+	url := db.Database(t)
 	file := filepath.Join(t.TempDir(), "catalog.snapshot.json")
 	o := pgstore.Options{URL: url, SnapshotFile: file, Poll: never}
 	s := open(t, o)
@@ -178,7 +179,7 @@ func TestRestartWithoutTheDatabase(t *testing.T) {
 		t.Errorf("the snapshot file: %v, %v", info, err)
 	}
 
-	db.hang(t)
+	db.Hang(t)
 	began := time.Now()
 	s = open(t, o)
 	if took := time.Since(began); took > 5*time.Second {
@@ -187,7 +188,7 @@ func TestRestartWithoutTheDatabase(t *testing.T) {
 	if c, err := s.Catalog(t.Context()); !away(c, err) || c.Revision != want.Revision {
 		t.Errorf("while the database hangs: %+v, %v", c, err)
 	}
-	db.end(t, syscall.SIGKILL)
+	db.End(t, syscall.SIGKILL)
 
 	if c, err := pgstore.Load(t.Context(), o); !away(c, err) || c == nil || c.Revision != want.Revision {
 		t.Errorf("loaded %+v, %v", c, err)
@@ -206,7 +207,7 @@ func TestRestartWithoutTheDatabase(t *testing.T) {
 	for name, bad := range map[string]pgstore.Options{
 		"no snapshot":         {URL: url},
 		"no such file":        {URL: url, SnapshotFile: file + "x"},
-		"of another database": {URL: db.url("other"), SnapshotFile: file},
+		"of another database": {URL: db.URL("other"), SnapshotFile: file},
 	} {
 		if _, err := pgstore.Open(t.Context(), bad); !errors.Is(err, providers.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)
@@ -215,7 +216,7 @@ func TestRestartWithoutTheDatabase(t *testing.T) {
 		}
 	}
 
-	db.again(t)
+	db.Again(t)
 	for _, s := range []*pgstore.Store{s, s2} {
 		await(t, s, healedWithin, "healed", func(c *providers.Catalog, err error) bool {
 			return err == nil && c.Revision == want.Revision

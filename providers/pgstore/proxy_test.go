@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,9 +120,9 @@ func (p *proxy) forward(client, server net.Conn) {
 func TestBrokenCommit(t *testing.T) {
 	t.Parallel()
 	db := sharedServer(t)
-	url := db.database(t)
-	p := newProxy(t, fmt.Sprintf("127.0.0.1:%d", db.port))
-	through := strings.Replace(url, strconv.Itoa(db.port), strconv.Itoa(p.listener.Addr().(*net.TCPAddr).Port), 1)
+	url := db.Database(t)
+	p := newProxy(t, db.Address())
+	through := strings.Replace(url, db.Address(), p.listener.Addr().String(), 1)
 	s := open(t, pgstore.Options{URL: through, Poll: never})
 	mustAdd(t, s, "a")
 	for i := range 5 {
