@@ -89,6 +89,7 @@ func check(env environment, args []string) error {
 	if _, err := dialrouter.Check(cfg, cat, nothing); err != nil {
 		return err
 	}
+	sayUnreached(env, cfg, cat)
 	fmt.Fprintf(env.stdout, "%s: no problems; %d providers, %d routes\n", path, len(cat.Providers), len(cat.Routes))
 	return nil
 }
