@@ -11,6 +11,7 @@
 //	failover: {next, after_ringing}
 //	drain:    30s
 //	health:   {interval, timeout, down_after, up_after}
+//	calls:    {keep, file, max_size, max_files}
 //	admin:    {listen, tokens: [{name, sha256, permission}], users: [{name, password, permission}]}
 //	telnyx:   {url, sip_fqdn}
 //	log:      {level, format}
@@ -36,6 +37,7 @@ type Config struct {
 	Failover Failover
 	Drain    time.Duration // How long a termination waits for calls that are being set up.
 	Health   Health
+	Calls    Calls
 	Admin    Admin
 	Telnyx   Telnyx
 	Log      Log
@@ -104,6 +106,14 @@ type Health struct {
 	Timeout   time.Duration
 	DownAfter int // Probes lost in a row.
 	UpAfter   int // Probes answered in a row.
+}
+
+// Calls says what is kept of calls that have ended being set up.
+type Calls struct {
+	Keep     int    // How many of the last ones the API tells of; 0: none.
+	File     string // Absolute; gets a line of JSON for each call. "" for none.
+	MaxSize  int64  // Bytes after which a new file is begun; 0: never.
+	MaxFiles int    // How many full files are kept beside the one that is written.
 }
 
 // Admin is the HTTP side.

@@ -36,7 +36,7 @@ func parse(t *testing.T, name, content string) *config.Config {
 func exported(c *config.Config) config.Config {
 	return config.Config{
 		SIP: c.SIP, TLS: c.TLS, Catalog: c.Catalog, Codecs: c.Codecs, Numbers: c.Numbers, Budgets: c.Budgets,
-		Failover: c.Failover, Drain: c.Drain, Health: c.Health, Admin: c.Admin, Telnyx: c.Telnyx, Log: c.Log,
+		Failover: c.Failover, Drain: c.Drain, Health: c.Health, Calls: c.Calls, Admin: c.Admin, Telnyx: c.Telnyx, Log: c.Log,
 	}
 }
 
@@ -65,8 +65,8 @@ func TestExampleNamesEveryKey(t *testing.T) {
 	t.Parallel()
 	example := string(read(t, filepath.Join("example", "dialrouter.yaml")))
 	_, problems := config.Parse("x", []byte("zz: 1\nsip: {zz: 1}\ntls: {zz: 1}\ncatalog: {zz: 1}\nnumbers: {zz: 1}\n"+
-		"budgets: {zz: 1}\nfailover: {zz: 1}\nhealth: {zz: 1}\nadmin: {zz: 1}\ntelnyx: {zz: 1}\nlog: {zz: 1}\n"))
-	if len(problems) != 11 {
+		"budgets: {zz: 1}\nfailover: {zz: 1}\nhealth: {zz: 1}\ncalls: {zz: 1}\nadmin: {zz: 1}\ntelnyx: {zz: 1}\nlog: {zz: 1}\n"))
+	if len(problems) != 12 {
 		t.Fatalf("%d problems: %v", len(problems), problems)
 	}
 	for _, p := range problems {
@@ -98,6 +98,7 @@ budgets: {no_reply: 1s, no_ringing: 2s, answer: 3s, setup: 1m30s, max_attempts: 
 failover: {next: [404, 5XX], after_ringing: true}
 drain: 0
 health: {interval: 0, timeout: 1s, down_after: 2, up_after: 3}
+calls: {keep: 0, file: cdr/calls.jsonl, max_size: 2GiB, max_files: 3}
 admin:
   listen: "[::1]:8080"
   tokens: [{name: ops, sha256: "00000000000000000000000000000000000000000000000000000000000000ff"}, {name: look, sha256: "00000000000000000000000000000000000000000000000000000000000000fe", permission: ProjectViewer}]
@@ -128,6 +129,7 @@ log: {level: debug, format: json}
 		},
 		Failover: config.Failover{Next: []string{"404", "5xx"}, AfterRinging: true},
 		Health:   config.Health{Timeout: time.Second, DownAfter: 2, UpAfter: 3},
+		Calls:    config.Calls{File: "/etc/x/cdr/calls.jsonl", MaxSize: 2 << 30, MaxFiles: 3},
 		Admin: config.Admin{
 			Listen: "[::1]:8080",
 			Tokens: []config.Token{

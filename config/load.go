@@ -53,6 +53,7 @@ func (d *decoder) root(c *Config) map[string]field {
 		"failover": d.section(d.failover(&c.Failover)),
 		"drain":    d.durationOrZero(&c.Drain, time.Millisecond, time.Hour),
 		"health":   d.section(d.health(&c.Health)),
+		"calls":    d.section(d.calls(&c.Calls)),
 		"admin":    d.section(d.admin(&c.Admin)),
 		"telnyx":   d.section(d.telnyx(&c.Telnyx)),
 		"log":      d.section(d.log(&c.Log)),
@@ -230,7 +231,7 @@ func (c *Config) finish() {
 	if absolute, err := filepath.Abs(folder); err == nil {
 		folder = absolute
 	}
-	for _, path := range []*string{&c.SIP.RouteKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.TLS.CA, &c.Catalog.File} {
+	for _, path := range []*string{&c.SIP.RouteKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.TLS.CA, &c.Catalog.File, &c.Calls.File} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}
