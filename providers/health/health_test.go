@@ -55,6 +55,9 @@ func TestCallLimit(t *testing.T) {
 	now := 5 * second
 	enter := func(want health.Refusal) {
 		t.Helper()
+		if got := s.Would(now, 2, 0); got != want {
+			t.Errorf("would: %v, want %v", got, want)
+		}
 		if got := s.Enter(now, 2, 0); got != want {
 			t.Errorf("enter: %v, want %v", got, want)
 		}
@@ -95,7 +98,11 @@ func TestRateLimit(t *testing.T) {
 		var s health.State
 		taken := 0
 		for ms := range int64(20_000) {
-			if s.Enter(second+ms*int64(time.Millisecond), 0, cps) == health.Room {
+			at := second + ms*int64(time.Millisecond)
+			would := s.Would(at, 0, cps)
+			if got := s.Enter(at, 0, cps); got != would {
+				t.Fatalf("%v a second, after %d ms: %v, and was to be %v", cps, ms, got, would)
+			} else if got == health.Room {
 				taken++
 			}
 		}

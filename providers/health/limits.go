@@ -43,25 +43,47 @@ func (s *State) Enter(now int64, calls int, cps float64) Refusal {
 	p := &s.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if calls > 0 && p.pending+len(p.calls) >= calls {
-		p.sweepLocked(now)
-		if p.pending+len(p.calls) >= calls {
-			return CallsInUse
-		}
+	refusal, tat := p.refusalLocked(now, calls, cps)
+	if refusal != Room {
+		return refusal
 	}
-	if cps > 0 {
-		interval := int64(float64(time.Second) / cps)
-		burst := max(int64(time.Second), interval)
-		tat := max(p.tat, now)
-		if tat+interval-now > burst {
-			return RateReached
-		}
-		p.tat = tat + interval
-	}
+	p.tat = tat
 	if calls > 0 {
 		p.pending++
 	}
 	return Room
+}
+
+// Would says what Enter would return, and takes no place.
+func (s *State) Would(now int64, calls int, cps float64) Refusal {
+	if calls <= 0 && cps <= 0 {
+		return Room
+	}
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	refusal, _ := p.refusalLocked(now, calls, cps)
+	return refusal
+}
+
+// refusalLocked says which limit a call would be over, and when the next one after it is expected.
+func (p *places) refusalLocked(now int64, calls int, cps float64) (Refusal, int64) {
+	if calls > 0 && p.pending+len(p.calls) >= calls {
+		p.sweepLocked(now)
+		if p.pending+len(p.calls) >= calls {
+			return CallsInUse, p.tat
+		}
+	}
+	if cps <= 0 {
+		return Room, p.tat
+	}
+	interval := int64(float64(time.Second) / cps)
+	burst := max(int64(time.Second), interval)
+	tat := max(p.tat, now)
+	if tat+interval-now > burst {
+		return RateReached, p.tat
+	}
+	return Room, tat + interval
 }
 
 // Leave gives the place of a call back that was not established.
