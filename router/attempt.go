@@ -37,6 +37,7 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 			return
 		}
 		t.leave()
+		c.skipped(t.prov, skipCodecs, 0)
 		c.unable = true
 	}
 	w.concludeLocked(c)
@@ -109,16 +110,20 @@ func (c *call) nextTry(now int64, m *metrics) (try, bool) {
 		ch := c.plan[c.next]
 		c.next++
 		p := &c.snap.providers[ch.Provider]
-		if p.skip() != skipNone {
+		if why := p.skip(); why != skipNone {
+			c.skipped(p, why, 0)
 			continue
 		}
 		if !c.invite {
 			return try{prov: p, choice: ch}, true
 		}
-		if p.state.Enter(now, p.Limits.Calls, p.Limits.CPS) == health.Room {
+		refusal := p.state.Enter(now, p.Limits.Calls, p.Limits.CPS)
+		if refusal == health.Room {
 			return try{prov: p, choice: ch, placed: p.Limits.Calls > 0}, true
 		}
 		m.limited(p)
+		why, n := p.atLimit(refusal, now)
+		c.skipped(p, why, n)
 	}
 	return try{}, false
 }
@@ -133,26 +138,6 @@ func (c *call) tried() int {
 		}
 	}
 	return n
-}
-
-// skipReason says why a provider is not tried at all.
-type skipReason uint8
-
-const (
-	skipNone skipReason = iota
-	skipDisabled
-	skipNoAddress
-)
-
-func (p *provider) skip() skipReason {
-	switch {
-	case !p.Enabled:
-		return skipDisabled
-	case len(p.hops) == 0:
-		return skipNoAddress
-	default:
-		return skipNone
-	}
 }
 
 // attemptLocked begins an attempt. It is false when the codec list leaves nothing to offer.

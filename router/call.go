@@ -48,10 +48,12 @@ type call struct {
 	redirects []*redirect // Where a provider's 3xx leads, still to be tried.
 	next      int         // The first choice of plan that was not looked at yet.
 	attempts  []attempt
+	skips     []skip      // Those of plan that could not be tried.
 	policy    *sdp.Policy // The per-call codec list, or that of the dialog.
 
-	number    []byte // The dial string as it goes out.
-	digits    int    // How many digits it was matched by; zero: it is no number.
+	callID    message.Span // In req.
+	number    []byte       // The dial string as it goes out.
+	digits    int          // How many digits it was matched by; zero: it is no number.
 	customer  uuid.UUID
 	listed    bool // The providers were named by the request.
 	cancelled bool
@@ -80,12 +82,15 @@ type attempt struct {
 	sent   []byte // The request as sent; once a final response is in, the ACK to it.
 
 	start     int64
+	replied   int64 // The first response of any kind.
 	ringing   int64
 	answered  int64
 	budgetEnd int64 // When no_reply, no_ringing or answer is over.
 
-	status    int // The last status code that came.
+	status    int   // The last status code that came.
+	rest      int64 // For how long it asked to be left alone, in nanoseconds.
 	cause     cause
+	relayed   bool // Its final response was taken for the call's.
 	cancelDue bool // Cancel as soon as a provisional response is in (RFC 3261 section 9.1).
 	abandoned bool // We went on without it.
 	edited    bool // The offer was edited.
@@ -210,7 +215,7 @@ func (w *worker) releaseLocked(c *call) {
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
 	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
 	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
-	c.redirects = nil
+	c.redirects, c.skips, c.callID = nil, c.skips[:0], message.Span{}
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
 	c.cancelled, c.timedOut, c.unable = false, false, false
 	c.cseq, c.start, c.setupEnd, c.tryingAt = 0, 0, 0, 0

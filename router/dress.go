@@ -26,7 +26,7 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 	if a.redirect != nil {
 		e.Put(a.redirect.uri)
 	} else {
-		e.Wrote(p.appendURI(e.Buffer(), c.number))
+		e.Wrote(p.card.appendURI(e.Buffer(), c.number))
 	}
 
 	w.via(c.from, a.flow, a.branch(c), m, rq)

@@ -173,30 +173,17 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 	unable := false
 	for _, ch := range choices {
 		p := &s.providers[ch.Provider]
-		body, outcome := filterBody(effective(p, perCall, s.policy), req.SDP)
-		reason := ""
-		switch {
-		case p.skip() == skipDisabled:
-			reason = "disabled"
-		case p.skip() == skipNoAddress:
-			reason = p.hopsErr.Error()
-		case outcome == sdp.NoCodec:
-			reason = "its codec list leaves nothing of the offer"
-			unable = true
-		case p.Limits.Calls > 0 && p.state.Calls(now) >= p.Limits.Calls:
-			reason = fmt.Sprintf("%d of %d calls in use", p.state.Calls(now), p.Limits.Calls)
-		case len(out.Attempts) == s.maxAttempts:
-			reason = fmt.Sprintf("max_attempts %d reached", s.maxAttempts)
-		}
-		if reason != "" {
-			out.Skipped = append(out.Skipped, PlanSkipped{p.ID, p.Name, reason})
+		body, why := s.wouldSkip(p, perCall, req.SDP, len(out.Attempts), now)
+		if why.why != skipNone {
+			out.Skipped = append(out.Skipped, PlanSkipped{p.ID, p.Name, why.String()})
+			unable = unable || why.why == skipCodecs
 			continue
 		}
 		a := PlanAttempt{
 			ProviderID:   p.ID,
 			ProviderName: p.Name,
-			RequestURI:   string(p.appendURI(nil, n.Dial)),
-			Destination:  strings.ToLower(p.hops[0].Proto.String()) + ":" + p.hops[0].Remote.String(),
+			RequestURI:   string(p.card.appendURI(nil, n.Dial)),
+			Destination:  destination(p.hops[0]),
 			Headers:      shown(p.TechHeaders),
 			SDP:          string(body),
 		}
@@ -214,6 +201,26 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 		}
 	}
 	return out, nil
+}
+
+// wouldSkip says whether a call would pass a provider over, in the order in which calls look at it; else what offer it
+// would get.
+func (s *snapshot) wouldSkip(p *provider, perCall *sdp.Policy, offer []byte, attempts int, now int64) ([]byte, skip) {
+	not := func(why skipReason, n int) ([]byte, skip) { return nil, skip{card: p.card, why: why, n: int32(n)} }
+	if attempts == s.maxAttempts {
+		return not(skipAttempts, s.maxAttempts)
+	}
+	if why := p.skip(); why != skipNone {
+		return not(why, 0)
+	}
+	if r := p.state.Would(now, p.Limits.Calls, p.Limits.CPS); r != health.Room {
+		return not(p.atLimit(r, now))
+	}
+	body, outcome := filterBody(effective(p, perCall, s.policy), offer)
+	if outcome == sdp.NoCodec {
+		return not(skipCodecs, 0)
+	}
+	return body, skip{}
 }
 
 // shown are headers as a plan shows them: without the values that are for the provider's eyes only.
@@ -315,11 +322,4 @@ func effective(p *provider, perCall, def *sdp.Policy) *sdp.Policy {
 	default:
 		return def
 	}
-}
-
-// appendURI appends the Request-URI for a provider.
-func (p *provider) appendURI(dst, dial []byte) []byte {
-	dst = append(dst, p.uriHead...)
-	dst = dialplan.AppendUser(dst, "", dial, "", p.RawUser)
-	return append(dst, p.uriTail...)
 }

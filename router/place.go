@@ -98,6 +98,9 @@ func (w *worker) enter(rl role, from transport.Flow) *call {
 		w.copyOf(slot, rq.key)
 		return nil
 	}
+	if h := m.First(message.CallID); h != nil {
+		c.callID = h.Value
+	}
 	c.server.Start(c.invite, from.Proto.Reliable())
 	c.req = w.r.bufs.Copy(m.Buf)
 	w.countLocked(c)
@@ -188,6 +191,9 @@ func (w *worker) listLocked(c *call, value []byte) bool {
 			return false
 		}
 		i, ok := c.snap.byID[id]
+		if !ok {
+			c.missing(id)
+		}
 		if ok && !planned(c.plan, i) {
 			c.plan = append(c.plan, dialplan.Choice{Provider: i, Route: -1})
 		}

@@ -1,20 +1,18 @@
 package router
 
 import (
-	"context"
-	"log/slog"
+	"hash/maphash"
+	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/voipbin/dialrouter/providers"
-	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transport"
 )
 
-// record closes the books on a call: its counters, and one line of log.
+// record closes the books on a call: its counters, and what is kept of it.
 func (r *Router) record(c *call, code int, now int64) {
 	if !c.invite {
 		return
@@ -27,7 +25,7 @@ func (r *Router) record(c *call, code int, now int64) {
 			r.metrics.answered(a)
 		}
 	}
-	r.journal.add(c, o, code, now)
+	r.records.put(c, o, code, now)
 }
 
 // outcomeOf names how a call ended, given the status code that went up.
@@ -50,187 +48,239 @@ func outcomeOf(c *call, code int) outcome {
 	}
 }
 
-// journalSize is how many calls may wait to be logged. Beyond it they are counted, and not logged: a call never waits
-// for the log.
-const journalSize = 4096
-
-// journal takes a call's line to the log on a goroutine of its own.
-type journal struct {
-	log  *slog.Logger
-	mu   sync.Mutex
-	ring [journalSize]line
-	head int // The next to write to the log.
-	used int
-	lost int
-	wake chan struct{}
-}
-
-// line is what the log says of a call.
-type line struct {
-	callID   []byte
-	number   []byte
-	provider []byte
-	customer uuid.UUID
-	outcome  outcome
-	cause    cause
-	status   int
-	attempts int
-	total    time.Duration
-	ringing  time.Duration // From the winning attempt's INVITE; zero: it did not ring.
-}
-
-func newJournal(log *slog.Logger) *journal { return &journal{log: log, wake: make(chan struct{}, 1)} }
-
-// add notes a call. Its memory is used again, so this allocates nothing once the ring is warm.
-func (j *journal) add(c *call, o outcome, code int, now int64) {
-	if !j.log.Enabled(context.Background(), slog.LevelInfo) {
-		return
-	}
-	j.mu.Lock()
-	if j.used == journalSize {
-		j.lost++
-		j.mu.Unlock()
-		return
-	}
-	l := &j.ring[(j.head+j.used)%journalSize]
-	j.used++
-	l.callID = append(l.callID[:0], clip(callIDOf(c.req))...)
-	l.number = append(l.number[:0], clip(c.number)...)
-	l.customer, l.outcome, l.status = c.customer, o, code
-	l.attempts, l.total, l.ringing, l.cause = len(c.attempts), time.Duration(now-c.start), 0, causeNone
-	l.provider = l.provider[:0]
-	if n := len(c.attempts); n > 0 {
-		a := &c.attempts[n-1]
-		for i := range c.attempts {
-			if c.attempts[i].cause == causeAnswered {
-				a = &c.attempts[i]
-			}
-		}
-		l.cause = a.cause
-		if a.prov != nil {
-			l.provider = append(l.provider, a.prov.Name...)
-		}
-		if a.ringing != 0 {
-			l.ringing = time.Duration(a.ringing - a.start)
-		}
-	}
-	j.mu.Unlock()
-	select {
-	case j.wake <- struct{}{}:
-	default:
-	}
-}
-
-// longestText bounds what a line of the log repeats of a message: a caller may write 64 KiB into a Call-ID.
-const longestText = 256
+// Bounds of what is kept of one call. A caller may write 64 KiB into a Call-ID, and a plan may be as long as the
+// catalog.
+const (
+	longestText = 256 // Bytes of a Call-ID, a number, a URI that a provider redirected to.
+	maxTries    = 32
+)
 
 func clip(b []byte) []byte { return b[:min(len(b), longestText)] }
 
-// callIDOf finds the Call-ID of a kept request.
-func callIDOf(req []byte) []byte {
-	var m message.Message
-	if m.ParseHead(req) != nil {
-		return nil
-	}
-	return m.Value(message.CallID)
+// entry is what is kept of one call: the facts. They become words when somebody asks for them.
+type entry struct {
+	mu       sync.Mutex
+	seq      uint64 // Counts calls from 1; 0: nothing was written here yet.
+	hash     uint64 // Of the whole Call-ID.
+	start    int64  // When the INVITE came, and when its final response went out: nanoseconds of Unix time.
+	end      int64
+	customer uuid.UUID
+	setup    time.Duration // The budget.
+	attempts int32         // How many there may be.
+	status   int16
+	callID   uint16 // Bytes of text that are the Call-ID; the number follows.
+	number   uint16
+	outcome  outcome
+	ending   ending
+	text     []byte
+	tries    []fact
+	skips    []skip
+
+	// Room for what most calls need.
+	room     [96]byte
+	firstTry [1]fact
 }
 
-// run writes the lines until the router stops, and then what is left.
-func (j *journal) run(stop <-chan struct{}) {
-	var l line
-	for {
-		for j.take(&l) {
-			j.write(&l)
+// fact is what is kept of one attempt. Its times are those of the router's clock.
+type fact struct {
+	card     *card
+	remote   netip.AddrPort
+	start    int64
+	replied  int64
+	ringing  int64
+	answered int64
+	rest     int64
+	ordinal  uint16 // Among the call's attempts, from 0.
+	uri      uint16 // Where in text the URI is that the provider before redirected to; 0: it is the card's.
+	uriLen   uint16
+	status   int16
+	proto    transport.Proto
+	cause    cause
+	how      how
+	verdict  because
+}
+
+// how says what an attempt is beside the one before it.
+type how uint8
+
+const (
+	howNext      how = iota // Another provider.
+	howAddress              // The same at its next address.
+	howDatagram             // The same by UDP.
+	howRedirect             // Where the one before redirected to.
+	howOnceAgain            // The same once more.
+)
+
+// because says why a final response was the call's.
+type because uint8
+
+const (
+	becauseNothing  because = iota // It was not.
+	becauseSpoken                  // The callee has spoken.
+	becauseRang                    // It rang already.
+	becauseNotNamed                // failover.next does not name it.
+)
+
+// ending says why a call ended where it did.
+type ending uint8
+
+const (
+	endedNobody    ending = iota // Nobody was left to try.
+	endedAnswered                // By a 2xx.
+	endedRelayed                 // By a provider's word.
+	endedCancelled               // By the caller.
+	endedSetup                   // By the setup budget.
+	endedTimedOut                // By the answer budget.
+	endedAttempts                // By max_attempts.
+	endedRinging                 // It rang, and nobody else may try after that.
+)
+
+// fill writes a call into the entry. The lock is held. It allocates only when a call is longer than all that stood here
+// before.
+func (e *entry) fill(c *call, o outcome, code int, now int64) {
+	e.start, e.end = c.start, now
+	e.customer, e.status, e.outcome, e.ending = c.customer, int16(code), o, endingOf(c, code, now)
+	e.setup, e.attempts = time.Duration(c.snap.setup), int32(c.snap.maxAttempts)
+	callID := clip(c.req[c.callID.Start:c.callID.End])
+	number := clip(c.number)
+	e.callID, e.number = uint16(len(callID)), uint16(len(number))
+	e.text = append(append(e.text[:0], callID...), number...)
+
+	e.tries = e.tries[:0]
+	for i := range c.attempts {
+		// The last one decided; of the others the first ones tell enough.
+		if i >= maxTries-1 && i < len(c.attempts)-1 {
+			continue
 		}
-		select {
-		case <-j.wake:
-		case <-stop:
-			for j.take(&l) {
-				j.write(&l)
+		e.note(&c.attempts[i], i)
+	}
+	e.skips = append(e.skips[:0], c.skips...)
+	if e.ending == endedAttempts {
+		for _, ch := range c.plan[c.next:] {
+			if len(e.skips) == maxSkips {
+				break
 			}
-			return
+			e.skips = append(e.skips, skip{
+				card: c.snap.providers[ch.Provider].card, n: e.attempts, why: skipAttempts, after: uint8(min(len(c.attempts), 255)),
+			})
 		}
 	}
 }
 
-// take moves the oldest line out of the ring, by exchanging its memory.
-func (j *journal) take(l *line) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.used == 0 {
+// note adds an attempt.
+func (e *entry) note(a *attempt, ordinal int) {
+	if a.prov == nil {
+		return
+	}
+	e.tries = append(e.tries, fact{
+		card: a.prov.card, remote: a.flow.Remote, proto: a.flow.Proto, start: a.start, replied: a.replied, ringing: a.ringing,
+		answered: a.answered, rest: a.rest, ordinal: uint16(ordinal), status: int16(a.status), cause: a.cause,
+	})
+	f := &e.tries[len(e.tries)-1]
+	switch {
+	case a.redirect != nil:
+		uri := clip(a.redirect.uri)
+		f.how, f.uri, f.uriLen = howRedirect, uint16(len(e.text)), uint16(len(uri))
+		e.text = append(e.text, uri...)
+	case a.again:
+		f.how = howDatagram
+	case a.hop > 0:
+		f.how = howAddress
+	case len(e.tries) > 1 && e.tries[len(e.tries)-2].card == f.card:
+		f.how = howOnceAgain
+	}
+	if a.relayed {
+		f.verdict = groundOf(a)
+	}
+}
+
+// groundOf says why a response that went up did so.
+func groundOf(a *attempt) because {
+	switch {
+	case spoken(a.status):
+		return becauseSpoken
+	case a.ringing != 0 && !a.prov.after && a.prov.next.Has(a.status):
+		return becauseRang
+	default:
+		return becauseNotNamed
+	}
+}
+
+// spoken tells the codes by which the callee, or the network for it, has spoken.
+func spoken(code int) bool {
+	return code == 480 || code == 484 || code == 486 || code == 487 || code >= 600
+}
+
+// endingOf says why a call ended, given the status code that went up.
+func endingOf(c *call, code int, now int64) ending {
+	var last *attempt
+	if n := len(c.attempts); n > 0 {
+		last = &c.attempts[n-1]
+	}
+	switch {
+	case code < 300:
+		return endedAnswered
+	case c.cancelled:
+		return endedCancelled
+	case last == nil:
+		return endedNobody
+	case last.relayed:
+		return endedRelayed
+	case now >= c.start+c.snap.setup:
+		return endedSetup
+	case c.timedOut:
+		return endedTimedOut
+	case c.next < len(c.plan) && c.tried() >= c.snap.maxAttempts:
+		return endedAttempts
+	case last.ringing != 0 && last.prov != nil && !last.prov.after:
+		return endedRinging
+	default:
+		return endedNobody
+	}
+}
+
+// hashOf is by what a Call-ID is found again.
+func hashOf(seed maphash.Seed, callID []byte) uint64 { return maphash.Bytes(seed, callID) }
+
+// id and dialled are the texts of the entry.
+func (e *entry) id() []byte      { return e.text[:e.callID] }
+func (e *entry) dialled() []byte { return e.text[e.callID:][:e.number] }
+
+// copyFrom makes the entry one of its own with the facts of another.
+func (e *entry) copyFrom(o *entry) {
+	text, tries, skips := append(e.text[:0], o.text...), append(e.tries[:0], o.tries...), append(e.skips[:0], o.skips...)
+	e.seq, e.hash, e.start, e.end, e.customer, e.setup, e.attempts = o.seq, o.hash, o.start, o.end, o.customer, o.setup, o.attempts
+	e.status, e.callID, e.number, e.outcome, e.ending = o.status, o.callID, o.number, o.outcome, o.ending
+	e.text, e.tries, e.skips = text, tries, skips
+}
+
+// wins reports the attempt that answered, or the last one; nil when there was none.
+func (e *entry) wins() *fact {
+	for i := range e.tries {
+		if e.tries[i].cause == causeAnswered {
+			return &e.tries[i]
+		}
+	}
+	if n := len(e.tries); n > 0 {
+		return &e.tries[n-1]
+	}
+	return nil
+}
+
+// matches says whether the entry is one that a query asks for.
+func (e *entry) matches(q *providers.CallQuery) bool {
+	switch {
+	case q.Number != "" && q.Number != string(e.dialled()),
+		q.CustomerID != uuid.Nil && q.CustomerID != e.customer,
+		q.Outcome != "" && q.Outcome != e.outcome.String():
 		return false
+	case q.ProviderID == uuid.Nil:
+		return true
 	}
-	*l, j.ring[j.head] = j.ring[j.head], *l
-	j.head = (j.head + 1) % journalSize
-	j.used--
-	return true
-}
-
-func (j *journal) write(l *line) {
-	attrs := make([]slog.Attr, 0, 12)
-	attrs = append(attrs,
-		slog.String("call_id", string(l.callID)), slog.String("number", string(l.number)),
-		slog.String("outcome", l.outcome.String()), slog.Int("status", l.status),
-		slog.String("provider", string(l.provider)), slog.String("cause", l.cause.String()),
-		slog.Int("attempts", l.attempts), slog.Duration("total", l.total))
-	if l.ringing != 0 {
-		attrs = append(attrs, slog.Duration("ringing", l.ringing))
+	for i := range e.tries {
+		if e.tries[i].card.id == q.ProviderID {
+			return true
+		}
 	}
-	if l.customer != providers.Everyone {
-		attrs = append(attrs, slog.String("customer_id", l.customer.String()))
-	}
-	j.mu.Lock()
-	lost := j.lost
-	j.lost = 0
-	j.mu.Unlock()
-	if lost > 0 {
-		attrs = append(attrs, slog.Int("lines_lost", lost))
-	}
-	j.log.LogAttrs(context.Background(), slog.LevelInfo, "call", attrs...)
-}
-
-// noisePerSecond bounds what strangers can make us log.
-const noisePerSecond = 3
-
-// noise logs dropped messages, a few a second at most: the source and the reason, never the message.
-type noise struct {
-	log    *slog.Logger
-	second atomic.Int64
-	count  atomic.Int64
-	hidden atomic.Int64
-}
-
-func (n *noise) note(now int64, why dropReason, from transport.Flow) {
-	// Stray responses and copies are daily business.
-	if why == dropStray || why == dropHops || why == dropUndelivered {
-		return
-	}
-	if !n.admit(now) {
-		return
-	}
-	n.log.LogAttrs(context.Background(), slog.LevelWarn, "message dropped",
-		slog.String("reason", dropNames[why]), slog.String("source", from.Remote.String()),
-		slog.String("transport", from.Proto.String()), slog.Int64("hidden", n.hidden.Swap(0)))
-}
-
-// unsent logs why a message could not be delivered: a certificate that is not the provider's, a closed port.
-func (n *noise) unsent(now int64, to transport.Flow, err error) {
-	if err == nil || !n.admit(now) {
-		return
-	}
-	n.log.LogAttrs(context.Background(), slog.LevelWarn, "message not delivered",
-		slog.String("destination", to.Remote.String()), slog.String("transport", to.Proto.String()),
-		slog.String("error", string(clip([]byte(err.Error())))), slog.Int64("hidden", n.hidden.Swap(0)))
-}
-
-// admit says whether one more line may be written in this second.
-func (n *noise) admit(now int64) bool {
-	if s := now / int64(time.Second); n.second.Swap(s) != s {
-		n.count.Store(0)
-	}
-	if n.count.Add(1) > noisePerSecond {
-		n.hidden.Add(1)
-		return false
-	}
-	return true
+	return false
 }

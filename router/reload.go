@@ -42,6 +42,9 @@ func (r *Router) runReloads() {
 			cat, err := r.store.Reload(q.ctx)
 			var done reloaded
 			done.config = r.reconfigure(q.cfg, cat)
+			if q.cfg != nil {
+				r.journal.file.configure(&r.cfg.Calls) // Whether new or not: who moved the file away asks for this.
+			}
 			done.catalog = r.refresh(cat, err)
 			r.report(done.catalog)
 			q.result <- done
@@ -112,6 +115,7 @@ func fixedChanges(old, cfg *config.Config) []string {
 	check("sip.route_key_file", old.SIP.RouteKeyFile == cfg.SIP.RouteKeyFile)
 	check("tls", old.TLS == cfg.TLS)
 	check("catalog", old.Catalog == cfg.Catalog)
+	check("calls.keep", old.Calls.Keep == cfg.Calls.Keep)
 	check("admin.listen", old.Admin.Listen == cfg.Admin.Listen)
 	check("log.format", old.Log.Format == cfg.Log.Format)
 	return keys

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/voipbin/dialrouter/providers/health"
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
@@ -63,6 +64,9 @@ func (c *call) find(nonce uint64) *attempt {
 // answerLocked takes a response to the call's own request.
 func (w *worker) answerLocked(c *call, a *attempt, via *message.ViaElem) {
 	code := w.msg.Status
+	if a.replied == 0 {
+		a.replied = w.now
+	}
 	action := a.client.Response(&w.r.timing, w.now, code)
 	switch action { //nolint:exhaustive // The others are no answers to a response.
 	case transaction.Drop:
@@ -216,6 +220,7 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 	if code == 503 {
 		if d, ok := retryAfterOf(&w.msg); ok {
 			a.prov.state.Rest(w.now, d)
+			a.rest = int64(min(d, health.MaxRest))
 		}
 	}
 	if code < 400 && code >= 300 && a.prov.FollowRedirects && w.redirectLocked(c, a) {
@@ -223,6 +228,7 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 		return
 	}
 	if judge(code, &a.prov.next, a.ringing != 0, a.prov.after, false) == relay {
+		a.relayed = true
 		w.passLocked(c, code, w.buf)
 		return
 	}

@@ -8,6 +8,7 @@
 //	dress.go     Request-URI, headers, Record-Route, Via, codecs                 |
 //	response.go  1xx up; 2xx up; for all else the verdict: next -----------------+
 //	finish.go    one final response, its books
+//	record.go    what is kept of the call: facts into the ring, words out of it
 //
 // A call is one struct with one lock, in a numbered slot that our branch parameter names. Whoever reads a message
 // from a socket carries it through all steps; one goroutine turns the timer wheel. Nothing on this way waits for a
@@ -76,6 +77,7 @@ type Router struct {
 	health  *health.Registry
 	metrics *metrics
 	traffic traffic
+	records *ring
 	journal *journal
 	noise   noise
 
@@ -132,10 +134,16 @@ func New(o Options) (*Router, error) {
 		o.Registry = prometheus.NewRegistry()
 	}
 	r.noise.log = r.log
-	r.journal = newJournal(r.log)
+	r.records = newRing(o.Config.Calls.Keep, r.seeds[0])
+	r.journal = newJournal(r.log, r.records, r.clock, &o.Config.Calls)
 	var err error
 	if r.metrics, err = newMetrics(o.Registry, r); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	for _, c := range r.journal.collectors() {
+		if err = o.Registry.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
 	}
 	if r.key, err = loadRouteKey(o.Config.SIP.RouteKeyFile); err != nil {
 		return nil, err
@@ -260,13 +268,10 @@ func (r *Router) first() error {
 
 // Start begins to take calls.
 func (r *Router) Start() {
-	r.done.Add(3)
+	r.done.Add(2)
 	go r.runTimers()
 	go r.runReloads()
-	go func() {
-		defer r.done.Done()
-		r.journal.run(r.stop)
-	}()
+	r.journal.start()
 	r.tr.Start()
 }
 
@@ -317,6 +322,7 @@ func (r *Router) Close() error {
 			err = errors.Join(err, r.resolver.Close())
 		}
 		r.done.Wait()
+		r.journal.close() // It has the last calls too: nobody ends one any more.
 	})
 	return err
 }

@@ -42,11 +42,10 @@ type snapshot struct {
 type provider struct {
 	*providers.Provider
 
+	card        *card // What stays of it in records.
 	index       int32
 	tag         uint64
 	state       *health.State    // Lives on across snapshots.
-	uriHead     []byte           // "sip:" and the escaped prefix.
-	uriTail     []byte           // The escaped postfix, "@" and the host.
 	headers     []byte           // The tech headers as header lines.
 	headerNames []string         // Their names in lower case.
 	policy      *sdp.Policy      // Its own list, or nil.
@@ -155,9 +154,9 @@ func (p *provider) compile(env *surroundings) error {
 	if !hasHost {
 		host = p.Hostname
 	}
-	p.uriHead = dialplan.AppendUser([]byte("sip:"), p.TechPrefix, nil, "", p.RawUser)
-	p.uriTail = dialplan.AppendUser(nil, "", nil, postfix, p.RawUser)
-	p.uriTail = append(append(p.uriTail, '@'), host...)
+	uriHead := dialplan.AppendUser([]byte("sip:"), p.TechPrefix, nil, "", p.RawUser)
+	uriTail := dialplan.AppendUser(nil, "", nil, postfix, p.RawUser)
+	uriTail = append(append(uriTail, '@'), host...)
 	for _, h := range p.TechHeaders {
 		p.headerNames = append(p.headerNames, strings.ToLower(h.Name))
 		p.headers = append(append(append(append(p.headers, h.Name...), ": "...), h.Value...), "\r\n"...)
@@ -182,6 +181,7 @@ func (p *provider) compile(env *surroundings) error {
 		return fmt.Errorf("hostname: %w", err)
 	}
 	p.locate(env, q)
+	p.card = newCard(p, uriHead, uriTail)
 	return nil
 }
 
