@@ -14,7 +14,7 @@ func TestConformanceTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := make(map[string]bool)
-	for _, pattern := range []string{"e2e/*_test.go", "../sdp/*_test.go"} {
+	for _, pattern := range []string{"e2e/*_test.go", "../sdp/*_test.go", "*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
@@ -30,12 +30,14 @@ func TestConformanceTable(t *testing.T) {
 		}
 	}
 	rows := make(map[string]bool)
+	listed := make(map[string]bool)
 	for _, m := range regexp.MustCompile(`(?m)^\| ([A-Z]\d\d) \|(.*)\|$`).FindAllSubmatch(table, -1) {
 		id := string(m[1])
 		rows[id] = true
 		named := false
 		for _, n := range regexp.MustCompile("`(Test\\w+)`").FindAllSubmatch(m[2], -1) {
 			test := string(n[1])
+			listed[test] = true
 			if !known[test] {
 				t.Errorf("%s: there is no test %s", id, test)
 			}
@@ -43,6 +45,11 @@ func TestConformanceTable(t *testing.T) {
 		}
 		if !named {
 			t.Errorf("%s has no test that is named by it", id)
+		}
+	}
+	for test := range known {
+		if regexp.MustCompile(`^Test[A-Z]\d\d_`).MatchString(test) && !listed[test] {
+			t.Errorf("%s stands in no row", test)
 		}
 	}
 	for section, count := range map[string]int{"V": 14, "F": 13, "R": 17, "T": 14, "C": 10, "L": 4, "S": 4, "X": 6, "D": 15} {
