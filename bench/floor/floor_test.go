@@ -81,11 +81,8 @@ func TestRelay(t *testing.T) {
 
 func TestRelayInC(t *testing.T) {
 	program, err := BuildC(t.Context(), t.TempDir())
-	if errors.Is(err, ErrNoCompiler) {
-		t.Skip(err)
-	}
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(err) // Without a compiler too: `make test` installs one.
 	}
 	caller, provider, probe := listen(t), listen(t), listen(t)
 	free := at(probe)

@@ -1,7 +1,6 @@
 package kamailio_test
 
 import (
-	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -16,11 +15,8 @@ func TestConfigurationIsValid(t *testing.T) {
 	at := netip.MustParseAddrPort
 	hosts := table.Hosts{Answers: at("127.0.0.2:5060"), Busy: at("127.0.0.3:5060"), Silent: at("127.0.0.4:5060")}
 	argv, err := kamailio.Command(t.TempDir(), at("127.0.0.1:5060"), hosts, table.New(table.MinPrefixes))
-	if errors.Is(err, kamailio.ErrMissing) {
-		t.Skip(err)
-	}
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(err) // When Kamailio is missing too: `make test` installs it.
 	}
 	for i, arg := range argv {
 		if arg == "-f" {

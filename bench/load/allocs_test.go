@@ -19,17 +19,22 @@ func TestGeneratorAllocatesNothingPerCall(t *testing.T) {
 	if _, err := e.Run(t.Context(), plan, list, nil); err != nil { // Fills the pools.
 		t.Fatal(err)
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	r, err := e.Run(t.Context(), plan, list, nil)
-	runtime.ReadMemStats(&after)
-	if err != nil {
-		t.Fatal(err)
+	// Retransmissions take new buffers, and on a busy machine there are some: then it is tried again, more slowly.
+	for ; plan.Rate >= 500; plan.Rate /= 2 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := e.Run(t.Context(), plan, list, nil)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Retransmits() > 0 {
+			continue
+		}
+		if per := float64(after.Mallocs-before.Mallocs) / calls; per > 0.1 {
+			t.Errorf("%.2f allocations per call", per)
+		}
+		return
 	}
-	if r.Retransmits() > 0 {
-		t.Skip("this machine is too busy: retransmissions take new buffers")
-	}
-	if per := float64(after.Mallocs-before.Mallocs) / calls; per > 0.1 {
-		t.Errorf("%.2f allocations per call", per)
-	}
+	t.Error("no run without retransmissions")
 }

@@ -63,7 +63,8 @@ func TestDial(t *testing.T) {
 // and is tried again for the next.
 func TestDialRefused(t *testing.T) {
 	r := newRig().start(t, Config{Listeners: []Listener{loopback(TCP)}})
-	to := Flow{Proto: TCP, Remote: closedPort(t, TCP)}
+	port := bindTCP(t)
+	to := Flow{Proto: TCP, Remote: port.addr}
 	s := r.NewSender()
 	for round := range 3 {
 		start := time.Now()
@@ -81,14 +82,49 @@ func TestDialRefused(t *testing.T) {
 			t.Errorf("took %v", d)
 		}
 	}
-	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(to.Remote))
-	if err != nil {
-		t.Skip("the port was taken:", err)
-	}
-	defer ln.Close()
+	ln := port.listen(t)
 	s.Send(to, []byte(request("up", "")))
 	s.Flush(r.Now())
 	read(t, accept(t, ln), request("up", ""))
+}
+
+// boundPort is a TCP port that is ours and closed: connections to it are refused until it listens.
+type boundPort struct {
+	file *os.File
+	addr netip.AddrPort
+}
+
+func bindTCP(t *testing.T) *boundPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &boundPort{file: os.NewFile(uintptr(fd), "port")}
+	t.Cleanup(func() { _ = p.file.Close() })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.addr = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(sa.(*unix.SockaddrInet4).Port))
+	return p
+}
+
+// listen opens the port.
+func (p *boundPort) listen(t *testing.T) *net.TCPListener {
+	t.Helper()
+	if err := unix.Listen(int(p.file.Fd()), 8); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.FileListener(p.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln.(*net.TCPListener)
 }
 
 // TestDialTimeout dials a listener whose backlog is full.
