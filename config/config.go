@@ -10,7 +10,7 @@
 //	budgets:  {no_reply, no_ringing, answer, setup, max_attempts}
 //	failover: {next, after_ringing}
 //	drain:    30s
-//	health:   {interval, timeout, down_after, up_after}
+//	health:   {interval, timeout, down_after, up_after, failures, quality: {min_samples, margin}}
 //	calls:    {keep, file, max_size, max_files}
 //	admin:    {listen, tokens: [{name, sha256, permission}], users: [{name, password, permission}]}
 //	telnyx:   {url, sip_fqdn}
@@ -100,12 +100,20 @@ type Failover struct {
 	AfterRinging bool     // Whether a 18x still allows the next provider.
 }
 
-// Health says how providers are probed by OPTIONS.
+// Health says how providers are probed by OPTIONS, and what their calls tell of them.
 type Health struct {
 	Interval  time.Duration // 0 turns probing off.
 	Timeout   time.Duration
 	DownAfter int // Probes lost in a row.
 	UpAfter   int // Probes answered in a row.
+	Failures  int // Calls that fail in a row put a provider behind the others; 0 never does.
+	Quality   Quality
+}
+
+// Quality says when a provider goes behind others of its priority because more of its calls fail.
+type Quality struct {
+	MinSamples int // Calls in five minutes, of it and of a better one; 0 turns the order off.
+	Margin     int // Percentage points that it must be worse by for certain.
 }
 
 // Calls says what is kept of calls that have ended being set up.

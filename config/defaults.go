@@ -26,11 +26,16 @@ func defaults(file string) *Config {
 		},
 		Failover: Failover{Next: []string{"401", "403", "404", "407", "408", "415", "488", "5xx"}},
 		Drain:    30 * time.Second,
-		Health:   Health{Interval: 30 * time.Second, Timeout: 4 * time.Second, DownAfter: 3, UpAfter: 1},
-		Calls:    Calls{Keep: 10_000, MaxSize: 100 << 20, MaxFiles: 10},
-		Admin:    Admin{Listen: "127.0.0.1:8080"},
-		Telnyx:   Telnyx{URL: "https://api.telnyx.com/v2"},
-		Log:      Log{Level: slog.LevelInfo, Format: "text"},
+		// Five failures in a row are more than a broken number or a lost packet makes, and few enough that the callers of a
+		// quiet provider do not wait often.
+		Health: Health{
+			Interval: 30 * time.Second, Timeout: 4 * time.Second, DownAfter: 3, UpAfter: 1, Failures: 5,
+			Quality: Quality{Margin: 5},
+		},
+		Calls:  Calls{Keep: 10_000, MaxSize: 100 << 20, MaxFiles: 10},
+		Admin:  Admin{Listen: "127.0.0.1:8080"},
+		Telnyx: Telnyx{URL: "https://api.telnyx.com/v2"},
+		Log:    Log{Level: slog.LevelInfo, Format: "text"},
 
 		file:  file,
 		lines: make(map[string]int),

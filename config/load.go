@@ -142,6 +142,15 @@ func (d *decoder) health(h *Health) map[string]field {
 		"timeout":    d.duration(&h.Timeout, time.Minute),
 		"down_after": d.integer(&h.DownAfter, 1, 1000),
 		"up_after":   d.integer(&h.UpAfter, 1, 1000),
+		"failures":   d.integer(&h.Failures, 0, 1000),
+		"quality":    d.section(d.quality(&h.Quality)),
+	}
+}
+
+func (d *decoder) quality(q *Quality) map[string]field {
+	return map[string]field{
+		"min_samples": d.integer(&q.MinSamples, 0, 1_000_000),
+		"margin":      d.integer(&q.Margin, 0, 99),
 	}
 }
 

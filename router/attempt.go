@@ -190,7 +190,7 @@ func (w *worker) abandonLocked(c *call, a *attempt, why cause) {
 		return
 	}
 	a.abandoned, a.budgetEnd = true, 0
-	w.endAttempt(a, why)
+	w.endAttempt(c, a, why)
 	w.stopLocked(c, a)
 }
 

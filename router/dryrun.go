@@ -169,7 +169,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 		choices = s.table.Append(nil, n.Digits, s.customer(req.Customer), seed)
 		s.explainDangling(out, n.Digits, s.customer(req.Customer))
 	}
-	order(choices, s, now)
+	order(choices, s, now, (*health.State).Due)
 	unable := false
 	for _, ch := range choices {
 		p := &s.providers[ch.Provider]
@@ -286,8 +286,8 @@ func (s *snapshot) explainDangling(out *Plan, digits []byte, customer uuid.UUID)
 // why says by which route a provider was chosen.
 func (s *snapshot) why(ch dialplan.Choice, p *provider, now int64) (*uuid.UUID, string) {
 	rest := ""
-	if d := p.state.Resting(now); d > 0 {
-		rest = fmt.Sprintf("; behind the others, it asked to be left alone for %s more", d.Round(1e9))
+	if p.behind(now) {
+		rest = "; goes behind those that are well: " + p.state.Status(now).Reason
 	}
 	if ch.Route < 0 {
 		return nil, "named by the request" + rest

@@ -99,12 +99,13 @@ func (w *worker) crowdedLocked(c *call) {
 }
 
 // endAttempt notes why an attempt ended, once.
-func (w *worker) endAttempt(a *attempt, why cause) {
+func (w *worker) endAttempt(c *call, a *attempt, why cause) {
 	if a.cause != causeNone && why != causeAnswered {
 		return
 	}
 	if a.cause == causeNone {
 		w.r.metrics.attempt(a, why)
 	}
+	w.evidenceLocked(c, a, why)
 	a.cause = why
 }

@@ -57,7 +57,7 @@ func newBed(tb testing.TB) *bed {
 	addr := sink.LocalAddr().(*net.UDPAddr).AddrPort()
 	dir := tb.TempDir()
 	cfg, problems := config.Parse(dir+"/dialrouter.yaml", []byte("sip: {listen: ['udp://127.0.0.1:0']}\n"+
-		"catalog: {file: providers.yaml}\nhealth: {interval: 0}\nlog: {level: warn}\n"))
+		"catalog: {file: providers.yaml}\nhealth: {interval: 0, failures: 0}\nlog: {level: warn}\n"))
 	if len(problems) > 0 {
 		tb.Fatal(problems)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/voipbin/dialrouter/providers"
+	"github.com/voipbin/dialrouter/providers/health"
 	"github.com/voipbin/dialrouter/router/dialplan"
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
@@ -229,24 +230,14 @@ func (w *worker) policyFor(list []byte) (*sdp.Policy, bool) {
 	return p, true
 }
 
-// planLocked makes the plan: the providers by route, those that rest behind those that do not.
+// planLocked makes the plan: the providers by route, those that are down or rest behind those that are well.
 func (w *worker) planLocked(c *call, digits []byte) {
 	if !c.listed {
 		c.plan = c.snap.table.Append(c.plan, digits, c.customer, w.rng.Uint64())
 	}
-	order(c.plan, c.snap, w.now)
-}
-
-// order puts the providers that rest or are known to be down behind the others, and leaves their order alone
-// otherwise: they are still tried when nothing else is left.
-func order(plan []dialplan.Choice, s *snapshot, now int64) {
-	good := 0
-	for i, ch := range plan {
-		if s.providers[ch.Provider].state.Resting(now) > 0 {
-			continue
-		}
-		copy(plan[good+1:i+1], plan[good:i])
-		plan[good] = ch
-		good++
+	canary := noCanary
+	if c.invite {
+		canary = (*health.State).Try
 	}
+	order(c.plan, c.snap, w.now, canary)
 }

@@ -99,6 +99,7 @@ func (w *worker) provisionalLocked(c *call, a *attempt, via *message.ViaElem) {
 	if a.abandoned {
 		return
 	}
+	w.signOfLife(c, a, code)
 	if !c.invite {
 		a.budgetEnd = 0 // It is at work; Timer F bounds it.
 	} else if a.budgetEnd != 0 {
@@ -177,7 +178,7 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 	a.budgetEnd, a.answered, a.status = 0, w.now, code
 	a.abandoned, a.cancelDue = false, false
 	w.establishLocked(a)
-	w.endAttempt(a, causeAnswered)
+	w.endAttempt(c, a, causeAnswered)
 	w.r.bufs.Put(a.sent)
 	a.sent = nil
 	for i := range c.attempts {
@@ -200,7 +201,7 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 	if c.cancelled && code == 487 {
 		why = causeCancelled
 	}
-	w.endAttempt(a, why)
+	w.endAttempt(c, a, why)
 	if c.role == own {
 		return
 	}

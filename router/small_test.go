@@ -7,37 +7,9 @@ import (
 	"time"
 
 	"github.com/voipbin/dialrouter/config"
-	"github.com/voipbin/dialrouter/providers/health"
-	"github.com/voipbin/dialrouter/router/dialplan"
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transport"
 )
-
-func TestOrderPutsRestingProvidersLast(t *testing.T) {
-	const now = int64(time.Hour)
-	s := &snapshot{providers: make([]provider, 6)}
-	for i := range s.providers {
-		s.providers[i].state = new(health.State)
-	}
-	s.providers[0].state.Rest(now, time.Second)
-	s.providers[3].state.Rest(now, time.Second)
-	var plan []dialplan.Choice
-	for i := range s.providers {
-		plan = append(plan, dialplan.Choice{Provider: int32(i)})
-	}
-	order(plan, s, now)
-	var got []int32
-	for _, ch := range plan {
-		got = append(got, ch.Provider)
-	}
-	if want := []int32{1, 2, 4, 5, 0, 3}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	order(plan, s, now+int64(time.Second))
-	if plan[0].Provider != 1 {
-		t.Error("a provider that has rested is moved all the same")
-	}
-}
 
 func TestRetryAfter(t *testing.T) {
 	for in, want := range map[string]time.Duration{

@@ -35,6 +35,7 @@ type snapshot struct {
 	budgets       budgets     // For requests in dialogs; providers have their own.
 	setup         int64
 	maxAttempts   int
+	failures      int // In a row, that open a provider's breaker; zero is never.
 	preloaded     bool
 }
 
@@ -99,6 +100,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		budgets:     newBudgets(cfg.Budgets),
 		setup:       int64(cfg.Budgets.Setup),
 		maxAttempts: cfg.Budgets.MaxAttempts,
+		failures:    cfg.Health.Failures,
 		preloaded:   cfg.SIP.PreloadedRoutes,
 	}
 	for _, p := range cfg.Numbers.InternationalPrefixes {

@@ -124,7 +124,7 @@ func (w *worker) silenceLocked(c *call, a *attempt) {
 	if a.abandoned || c.server.Final() || c.role == own {
 		return
 	}
-	w.endAttempt(a, causeNoReply)
+	w.endAttempt(c, a, causeNoReply)
 	w.withoutLocked(c, a, 408)
 }
 
@@ -234,7 +234,7 @@ func (w *worker) failedLocked(c *call, a *attempt) {
 	if w.smallerLocked(c, a) {
 		return
 	}
-	w.endAttempt(a, causeTransport)
+	w.endAttempt(c, a, causeTransport)
 	if !w.furtherLocked(c, a) {
 		w.withoutLocked(c, a, 500)
 	}

@@ -29,10 +29,6 @@ const (
 	calm      = 30 * time.Second
 )
 
-// DefaultFailures is how many failures in a row open a breaker when nobody says otherwise: few enough that a quiet
-// provider's callers do not wait often, more than what one broken number or a lost packet makes.
-const DefaultFailures = 5
-
 // Failure is what a provider did with a call that is evidence against it.
 type Failure uint8
 
