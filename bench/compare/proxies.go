@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 
@@ -43,9 +44,9 @@ func (r *runner) prepare(ctx context.Context, kind, dir string) ([]string, error
 	case KindKamailio:
 		return kamailio.Command(dir, cfg.Proxy, cfg.Hosts(), r.table)
 	case KindDialrouter:
-		return dialrouter(dir, r.options.Binary, cfg.Proxy, cfg.Hosts(), r.table)
+		return dialrouter(ctx, dir, r.options.Binary, cfg.Proxy, cfg.Hosts(), r.table)
 	case KindAgainst:
-		return dialrouter(dir, r.options.Against, cfg.Proxy, cfg.Hosts(), r.table)
+		return dialrouter(ctx, dir, r.options.Against, cfg.Proxy, cfg.Hosts(), r.table)
 	case KindFloorGo:
 		return []string{r.self, FloorCommand, cfg.Proxy.String(), cfg.Answers.String()}, nil
 	case KindFloorC:
@@ -95,6 +96,17 @@ func WriteDialrouter(dir string, listen netip.AddrPort, hosts table.Hosts, t *ta
 	if err := t.WriteProviders(dir, hosts); err != nil {
 		return "", err
 	}
+	return writeConfig(dir, listen, noHealth)
+}
+
+// Nobody's health is looked after: scenario B's first provider refuses each call, and must get the next one all the
+// same. The second form is for programs from before there was a breaker.
+const (
+	noHealth  = "{interval: 0s, failures: 0}"
+	noHealth0 = "{interval: 0s}"
+)
+
+func writeConfig(dir string, listen netip.AddrPort, health string) (string, error) {
 	// Budgets as in kamailio.cfg: 1.5 s for the first reply, two minutes of ringing, the two providers of the longest
 	// prefix. Port 0: nobody asks for metrics.
 	text := fmt.Sprintf(`sip:
@@ -105,11 +117,11 @@ catalog:
   file: providers.yaml
 budgets: {no_reply: 1.5s, no_ringing: 120s, answer: 120s, setup: 180s, max_attempts: 2}
 failover: {next: [408, 5xx]}
-health: {interval: 0s}
+health: %s
 admin:
   listen: 127.0.0.1:0
 log: {level: warn}
-`, listen)
+`, listen, health)
 	path := filepath.Join(dir, "dialrouter.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("configuring dialrouter: %w", err)
@@ -117,7 +129,7 @@ log: {level: warn}
 	return path, nil
 }
 
-func dialrouter(dir, binary string, listen netip.AddrPort, hosts table.Hosts, t *table.Table) ([]string, error) {
+func dialrouter(ctx context.Context, dir, binary string, listen netip.AddrPort, hosts table.Hosts, t *table.Table) ([]string, error) {
 	path, err := WriteDialrouter(dir, listen, hosts, t)
 	if err != nil {
 		return nil, err
@@ -125,6 +137,11 @@ func dialrouter(dir, binary string, listen netip.AddrPort, hosts table.Hosts, t 
 	binary, err = filepath.Abs(binary)
 	if err != nil {
 		return nil, fmt.Errorf("finding dialrouter: %w", err)
+	}
+	if exec.CommandContext(ctx, binary, "check", "--config", path).Run() != nil {
+		if _, err := writeConfig(dir, listen, noHealth0); err != nil {
+			return nil, err
+		}
 	}
 	return []string{binary, "serve", "--config", path}, nil
 }

@@ -27,7 +27,7 @@ type setup struct {
 	sip       []string // More lines for the section sip.
 	budgets   string   // The section budgets, in braces; "": long ones.
 	failover  string   // The section failover, in braces; "": the default.
-	health    string   // The section health, in braces; "": no probes.
+	health    string   // The section health, in braces; "": no probes, and whoever fails keeps its place.
 	more      []string // More top-level lines.
 	t1        time.Duration
 	dns       *dnsServer // Nil: the system's.
@@ -152,7 +152,7 @@ func (s *setup) yaml() string {
 	}
 	health := s.health
 	if health == "" {
-		health = "{interval: 0}"
+		health = "{interval: 0, failures: 0}"
 	}
 	fmt.Fprintf(&b, "catalog: {file: providers.yaml}\nhealth: %s\n", health)
 	for _, line := range s.more {
