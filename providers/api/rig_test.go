@@ -10,21 +10,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 
 	"github.com/voipbin/dialrouter/providers"
-	"github.com/voipbin/dialrouter/providers/filestore"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // The tokens and users of a rig.
 const (
@@ -114,12 +108,13 @@ func (r *fakeRouter) Health(id uuid.UUID) (providers.Health, time.Time) {
 	return providers.HealthUnknown, time.Time{}
 }
 
-// rig is an API on a file of its own.
+// rig is an API on a file or a database of its own.
 type rig struct {
 	api    *API
 	router *fakeRouter
 	store  providers.Store
-	file   string
+	file   string // "" when the store is a database.
+	url    string // Of the database, "" when there is none.
 	log    *syncBuffer
 	spec   *spec
 }
@@ -146,17 +141,11 @@ func newRig(t *testing.T) *rig {
 	return rigOn(t, testCatalog, nil)
 }
 
-// rigOn makes a rig on a catalog; wrap, when not nil, puts a store around the file's.
+// rigOn makes a rig on a catalog; wrap, when not nil, puts a store around the file's or database's.
 func rigOn(t *testing.T, catalog string, wrap func(providers.Store) providers.Store) *rig {
 	t.Helper()
-	r := &rig{file: filepath.Join(t.TempDir(), "providers.yaml"), log: &syncBuffer{}, router: &fakeRouter{}}
-	if err := os.WriteFile(r.file, []byte(catalog), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	store, err := filestore.Open(r.file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := &rig{log: &syncBuffer{}, router: &fakeRouter{}}
+	store := r.open(t, catalog)
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
@@ -167,6 +156,7 @@ func rigOn(t *testing.T, catalog string, wrap func(providers.Store) providers.St
 		r.store = wrap(store)
 	}
 	r.router.store = r.store
+	var err error
 	r.api, err = New(Options{
 		Store: r.store, Router: r.router, Version: "test",
 		Log:    slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -279,15 +269,6 @@ func (r *rig) catalog(t *testing.T) *providers.Catalog {
 		t.Fatal(err)
 	}
 	return c
-}
-
-func (r *rig) content(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(r.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 var errTest = errors.New("the test's own error, which only the log may have")

