@@ -21,6 +21,7 @@ import (
 // process is a running dialrouter.
 type process struct {
 	url string
+	sip string // Its UDP address.
 	dir string
 	cmd *exec.Cmd
 
@@ -73,6 +74,9 @@ func serving(t *testing.T, config string, variables ...string) *process {
 	for name := range strings.FieldsSeq(line) {
 		if strings.HasPrefix(name, "http://") {
 			p.url = name
+		}
+		if addr, ok := strings.CutPrefix(name, "udp://"); ok {
+			p.sip = addr
 		}
 	}
 	return p
