@@ -22,16 +22,19 @@ import (
 //	| flags | caller tag | provider tag | codec list | MAC     |
 //	  1       4            8              n            8
 //
-// flags: the format's version in the upper half. Caller tag: a hash of the caller's From tag, which tells in which
+// flags: the format's version in the upper half. In version 2, for providers that we have credentials for, the lower
+// half is the numbering's shift, and its first number (4 bytes) stands before the codec list. Caller tag: a hash of the caller's From tag, which tells in which
 // direction a request goes. Provider tag: the first half of the provider's id. Codec list: the policy that the first
 // offer went through, one byte for each well-known codec, else a length above 128 and the name. MAC: SipHash-2-4 over
 // all before it and the Call-ID, with the key that the nodes share; so a cookie is good for its own call only.
 const (
-	cookieVersion = 1 << 4
-	cookieFixed   = 1 + 4 + 8
-	cookieMAC     = 8
-	cookieMax     = 192 // Bytes before base64.
-	cookieParam   = "dr"
+	cookieVersion  = 1 << 4
+	cookieNumbered = 2 << 4
+	cookieFixed    = 1 + 4 + 8
+	cookieFirst    = 4
+	cookieMAC      = 8
+	cookieMax      = cookieFixed + cookieFirst + maxCodecBytes + cookieMAC // Bytes before base64.
+	cookieParam    = "dr"
 )
 
 // routeKey is the key of the cookie's MAC.
@@ -93,7 +96,9 @@ func makeRouteKey(path string) ([]byte, error) {
 type cookie struct {
 	callerTag   uint32
 	providerTag uint64
-	codecs      []byte // As written by appendCodecs.
+	codecs      []byte // As written by encodeCodecs.
+	numbered    bool   // The caller's CSeq numbers are not the provider's.
+	numbering   numbering
 }
 
 // tagHash is the hash of a From tag that tells the caller's direction.
@@ -102,9 +107,16 @@ func (k *routeKey) tagHash(tag []byte) uint32 { return uint32(siphash.Hash(k.t0,
 // seal appends the cookie's text for a call.
 func (k *routeKey) seal(dst []byte, c *cookie, callID []byte) []byte {
 	var raw [cookieMax]byte
-	b := append(raw[:0], cookieVersion)
+	flags := byte(cookieVersion)
+	if c.numbered {
+		flags = cookieNumbered | c.numbering.shift
+	}
+	b := append(raw[:0], flags)
 	b = binary.BigEndian.AppendUint32(b, c.callerTag)
 	b = binary.BigEndian.AppendUint64(b, c.providerTag)
+	if c.numbered {
+		b = binary.BigEndian.AppendUint32(b, c.numbering.first)
+	}
 	b = append(b, c.codecs...)
 	b = binary.BigEndian.AppendUint64(b, k.mac(b, callID))
 	return base64.RawURLEncoding.AppendEncode(dst, b)
@@ -116,16 +128,25 @@ func (k *routeKey) open(text, callID []byte, buf *[cookieMax]byte) (c cookie, ok
 		return c, false
 	}
 	n, err := base64.RawURLEncoding.Decode(buf[:], text)
-	if err != nil || n < cookieFixed+cookieMAC || buf[0] != cookieVersion {
+	if err != nil || n < cookieFixed+cookieMAC {
+		return c, false
+	}
+	fixed := cookieFixed
+	switch {
+	case buf[0] == cookieVersion:
+	case buf[0]&^maxShift == cookieNumbered && n >= cookieFixed+cookieFirst+cookieMAC:
+		c.numbered, fixed = true, cookieFixed+cookieFirst
+		c.numbering = numbering{first: binary.BigEndian.Uint32(buf[cookieFixed:]), shift: buf[0] & maxShift}
+	default:
 		return c, false
 	}
 	b, mac := buf[:n-cookieMAC], binary.BigEndian.Uint64(buf[n-cookieMAC:n])
 	if mac != k.mac(b, callID) {
-		return c, false
+		return cookie{}, false
 	}
 	c.callerTag = binary.BigEndian.Uint32(b[1:])
 	c.providerTag = binary.BigEndian.Uint64(b[5:])
-	c.codecs = b[cookieFixed:]
+	c.codecs = b[fixed:]
 	return c, true
 }
 
@@ -141,7 +162,7 @@ var wellKnownCodecs = [...]string{ //nolint:gochecknoglobals // A lookup table.
 }
 
 // maxCodecBytes bounds the list within a cookie.
-const maxCodecBytes = cookieMax - cookieFixed - cookieMAC
+const maxCodecBytes = 171
 
 // encodeCodecs writes a policy's list for the cookie. A list that is too long is not carried: the offers of later
 // requests are then filtered by the list that the provider has at that time.

@@ -23,12 +23,39 @@ func testKey(tb testing.TB) *routeKey {
 }
 
 func TestCookie(t *testing.T) {
+	plain := cookie{callerTag: testKey(t).tagHash([]byte("tag")), providerTag: 0x0123456789abcdef, codecs: []byte{0, 1, 0x83, 'x', 'y', 'z'}}
+	numbered := plain
+	numbered.numbered, numbered.numbering = true, numbering{first: 0xfedcba98, shift: maxShift}
+	for name, in := range map[string]cookie{"plain": plain, "numbered": numbered} {
+		t.Run(name, func(t *testing.T) { checkCookie(t, in) })
+	}
+}
+
+// TestCookieGolden holds the text of cookies: those of running calls must be read after an upgrade.
+func TestCookieGolden(t *testing.T) {
 	k := testKey(t)
-	in := cookie{callerTag: k.tagHash([]byte("tag")), providerTag: 0x0123456789abcdef, codecs: []byte{0, 1, 0x83, 'x', 'y', 'z'}}
+	for want, in := range map[string]cookie{
+		"EAECAwQREhMUFRYXGAABCj6EOcsKhc4": {callerTag: 0x01020304, providerTag: 0x1112131415161718, codecs: []byte{0, 1}},
+		"EAECAwQREhMUFRYXGP0a3jHpulL7":    {callerTag: 0x01020304, providerTag: 0x1112131415161718},
+		"IQECAwQREhMUFRYXGAAAAGQAAe6f97lXVzKC": {
+			callerTag: 0x01020304, providerTag: 0x1112131415161718, codecs: []byte{0, 1}, numbered: true,
+			numbering: numbering{first: 100, shift: 1},
+		},
+	} {
+		if got := string(k.seal(nil, &in, []byte("call-1"))); got != want {
+			t.Errorf("%+v is written %q, want %q", in, got, want)
+		}
+	}
+}
+
+func checkCookie(t *testing.T, in cookie) {
+	t.Helper()
+	k := testKey(t)
 	text := k.seal(nil, &in, []byte("call-1"))
 	var buf [cookieMax]byte
 	out, ok := k.open(text, []byte("call-1"), &buf)
-	if !ok || out.callerTag != in.callerTag || out.providerTag != in.providerTag || !bytes.Equal(out.codecs, in.codecs) {
+	if !ok || out.callerTag != in.callerTag || out.providerTag != in.providerTag || !bytes.Equal(out.codecs, in.codecs) ||
+		out.numbered != in.numbered || out.numbering != in.numbering {
 		t.Fatalf("%+v %v, want %+v", out, ok, in)
 	}
 	if bytes.ContainsAny(text, "+/=;>\" ") {
@@ -156,6 +183,7 @@ func FuzzCookie(f *testing.F) {
 	k := testKey(f)
 	f.Add([]byte("EESA-9S5CGlfyNBbZAAB_bcqPmJcIl4"), []byte("c"))
 	f.Add(k.seal(nil, &cookie{codecs: []byte{1, 0x81, 'x'}}, []byte("c")), []byte("c"))
+	f.Add(k.seal(nil, &cookie{codecs: []byte{1}, numbered: true, numbering: numbering{first: 7, shift: 3}}, []byte("c")), []byte("c"))
 	f.Fuzz(func(t *testing.T, text, callID []byte) {
 		var buf [cookieMax]byte
 		c, ok := k.open(text, callID, &buf)
