@@ -52,6 +52,7 @@ type try struct {
 	placed   bool // Has a place within the provider's limit of calls.
 	again    bool // By another transport than the attempt before.
 	redirect *redirect
+	auth     *logon // Nil: we have no credentials for it.
 }
 
 // maxHops bounds the addresses of one provider that one call tries.
@@ -128,12 +129,23 @@ func (c *call) nextTry(now int64, m *metrics) (try, bool) {
 	return try{}, false
 }
 
+// made counts the attempts: one that was repeated with credentials is the same as the one that repeats it.
+func (c *call) made() int {
+	n := 0
+	for i := range c.attempts {
+		if !c.attempts[i].repeated {
+			n++
+		}
+	}
+	return n
+}
+
 // tried counts the providers that were tried: an attempt at another address of the same one, or by
-// another transport, is no new try.
+// another transport, or with credentials, is no new try.
 func (c *call) tried() int {
 	n := 0
 	for i := range c.attempts {
-		if t := &c.attempts[i].try; t.hop == 0 && !t.again {
+		if a := &c.attempts[i]; a.hop == 0 && !a.again && !a.repeated {
 			n++
 		}
 	}
@@ -144,9 +156,24 @@ func (c *call) tried() int {
 func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) bool {
 	a := c.addAttempt()
 	a.try, a.flow = t, t.flow()
+	a.auth = t.account().logOn(t.auth, a.flow.Remote, w.now)
 	a.nonce = w.rng.Uint64()
-	if !w.dress(c, a, m, rq) {
+	if !w.sendLocked(c, a, m, rq) {
 		c.attempts = c.attempts[:len(c.attempts)-1]
+		return false
+	}
+	a.budgetEnd = w.now + t.prov.budgets.noReply
+	if t.hop > 0 {
+		// The provider's addresses share its budget; a late one still gets half.
+		a.budgetEnd = max(w.now+t.prov.budgets.noReply/2, c.attempts[len(c.attempts)-2].start+t.prov.budgets.noReply)
+	}
+	return true
+}
+
+// sendLocked dresses and sends the call's request as an attempt's. It is false when the codec list leaves nothing to
+// offer.
+func (w *worker) sendLocked(c *call, a *attempt, m *message.Message, rq *request) bool {
+	if !w.dress(c, a, m, rq) {
 		return false
 	}
 	if to, ok := w.roomier(a); ok {
@@ -154,11 +181,6 @@ func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) 
 		w.dress(c, a, m, rq)
 	}
 	w.launchLocked(c, a)
-	a.budgetEnd = w.now + t.prov.budgets.noReply
-	if t.hop > 0 {
-		// The provider's addresses share its budget; a late one still gets half.
-		a.budgetEnd = max(w.now+t.prov.budgets.noReply/2, c.attempts[len(c.attempts)-2].start+t.prov.budgets.noReply)
-	}
 	return true
 }
 

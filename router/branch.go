@@ -17,16 +17,18 @@ const (
 	statelessMark = ^uint32(0)
 )
 
-// branch is what a branch parameter of ours says, and whether the body that goes with it was edited.
+// branch is what a branch parameter of ours says, and of the request that goes with it, whether its body was edited and
+// which CSeq number it has.
 type branch struct {
 	slot   uint32
 	nonce  uint64
 	loop   uint32
 	edited bool
+	cseq   uint32
 }
 
 // branch is that of an attempt.
-func (a *attempt) branch(c *call) branch { return branch{c.slot, a.nonce, a.loop, a.edited} }
+func (a *attempt) branch(c *call) branch { return branch{c.slot, a.nonce, a.loop, a.edited, a.cseq} }
 
 const hexDigits = "0123456789abcdef"
 

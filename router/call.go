@@ -77,6 +77,7 @@ type attempt struct {
 	try                       // Its provider is nil within a dialog.
 	nonce  uint64             // In our branch; tells a response for us from one for an earlier user of the slot.
 	loop   uint32             // Likewise in our branch: the hash of RFC 3261 section 16.6 item 8.
+	cseq   uint32             // The number that it went out with.
 	policy *sdp.Policy        // What the offer went through.
 	flow   transport.Flow
 	sent   []byte // The request as sent; once a final response is in, the ACK to it.
@@ -96,6 +97,7 @@ type attempt struct {
 	edited    bool // The offer was edited.
 	large     bool // Went by TCP only because it was too large for a datagram.
 	ended     bool // A 2xx nobody wants was ended by our BYE.
+	repeated  bool // Its challenge was answered: the next attempt is the same one once more, with credentials.
 }
 
 // current is the attempt that the call waits for, or nil.
@@ -208,8 +210,12 @@ func (w *worker) releaseLocked(c *call) {
 	r.bufs.Put(c.resp)
 	r.bufs.Put(c.best)
 	for i := range c.attempts {
-		r.bufs.Put(c.attempts[i].sent)
-		c.attempts[i] = attempt{}
+		a := &c.attempts[i]
+		r.bufs.Put(a.sent)
+		if a.auth != nil {
+			r.renumbered.forget(a.auth.inside)
+		}
+		*a = attempt{}
 	}
 	// Everything but the lock and the memory that the next user of the slot fills again.
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}

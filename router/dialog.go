@@ -21,6 +21,10 @@ type path struct {
 	sealed bool // The cookie is ours and of this call.
 	cookie cookie
 	local  int // The socket that the lowest element of ours names, -1 for none.
+
+	renumber bool   // The cookie numbers the caller's requests, and this is one.
+	cseq     uint32 // The CSeq number with which it goes out first.
+	rack     uint32 // Likewise the number of the INVITE that its RAck names.
 }
 
 // cookieState is the memory that a path uses; a worker has one.
@@ -68,6 +72,10 @@ func (w *worker) readPath(m *message.Message, rq *request) (p path, fault *messa
 		if text, ok := message.Param(u.Params, cookieParam); ok && !p.sealed {
 			p.cookie, p.sealed = w.r.key.open(text, rq.callID, &w.opened.buf)
 		}
+	}
+	p.cseq = rq.cseq
+	if p.sealed && p.cookie.numbered {
+		w.renumber(m, rq, &p)
 	}
 	return p, nil
 }
@@ -147,24 +155,32 @@ func (w *worker) forward(from transport.Flow, snap *snapshot, p *path, record bo
 	a := c.addAttempt()
 	a.nonce = w.rng.Uint64()
 	if to, ok := w.r.direct(&next, w.leaveBy(p, from)); ok {
-		w.sendInsideLocked(c, to, m, rq, p, record)
+		w.sendInsideLocked(c, a, to, m, rq, p, record)
 	} else if !w.lookUp(c, &next, w.leaveBy(p, from), record) {
 		w.finishLocked(c, 503, "")
 	}
 	w.settleLocked(c)
 }
 
-// sendInsideLocked sends the call's request, within a dialog, as its one attempt.
-func (w *worker) sendInsideLocked(c *call, to transport.Flow, m *message.Message, rq *request, p *path, record bool) {
-	a := &c.attempts[0]
+// sendInsideLocked sends the call's request, within a dialog, as an attempt.
+func (w *worker) sendInsideLocked(c *call, a *attempt, to transport.Flow, m *message.Message, rq *request, p *path, record bool) {
 	outcome := w.filter(c.policy, m)
 	if outcome == sdp.NoCodec && m.Method != message.PRACK {
 		w.finishLocked(c, 488, "")
 		return
 	}
 	a.edited, a.policy = outcome == sdp.Edited, c.policy
-	a.flow, a.loop = to, w.loopHash(m, rq)
+	a.flow, a.cseq = to, p.cseq
+	if p.renumber {
+		if a.auth == nil {
+			a.auth = c.snap.accountOf(p).logOn(nil, to.Remote, w.now)
+		} else {
+			a.cseq = min(p.cseq+a.auth.repeats, cseqEnd-1)
+		}
+	}
+	a.loop = w.loopHash(m, rq, a.cseq)
 	w.dressInside(c.from, to, a.branch(c), m, rq, p, record)
+	w.authorize(a.auth)
 	w.launchLocked(c, a)
 	if c.invite {
 		a.budgetEnd = w.now + w.life()
@@ -207,6 +223,10 @@ func (w *worker) dressInside(from, to transport.Flow, b branch, m *message.Messa
 		w.recordRoute(from, to, m, rq, new(cookie))
 	}
 	w.maxForwards(m)
+	w.number(m, rq.cseq, b.cseq)
+	if p.renumber {
+		w.numberRAck(m, p)
+	}
 	w.routes(m, p)
 	if m.Has(message.PAssertedIdentity) {
 		// What a stranger asserts of an identity is worth nothing (RFC 3325 section 5), and what is private stays on our
@@ -344,7 +364,7 @@ func (w *worker) ack(from transport.Flow) {
 // passAck sends the ACK at hand on. Its branch is a function of the one that came, so that copies have the same (RFC
 // 3261 section 16.11).
 func (w *worker) passAck(from, to transport.Flow, p *path) {
-	b := branch{slot: statelessMark, nonce: w.rq.key[0]}
+	b := branch{slot: statelessMark, nonce: w.rq.key[0], cseq: p.cseq}
 	w.dressInside(from, to, b, &w.msg, &w.rq, p, false)
 	w.send(to, w.buf, requestKind(message.ACK))
 }

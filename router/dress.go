@@ -18,7 +18,11 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 		return false
 	}
 	a.edited, a.policy = outcome == sdp.Edited, policy
-	a.loop = w.loopHash(m, rq)
+	a.cseq = rq.cseq
+	if a.auth != nil {
+		a.cseq = begin(rq.cseq) + a.auth.repeats
+	}
+	a.loop = w.loopHash(m, rq, a.cseq)
 
 	e := &w.edits
 	e.Reset()
@@ -34,8 +38,13 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 		if code == nil && policy != nil {
 			code = encodeCodecs(policy)
 		}
-		w.recordRoute(c.from, a.flow, m, rq, &cookie{providerTag: p.tag, codecs: code})
+		ck := cookie{providerTag: p.tag, codecs: code}
+		if a.auth != nil {
+			ck.numbered, ck.numbering = true, numbering{first: rq.cseq, shift: uint8(a.auth.repeats)}
+		}
+		w.recordRoute(c.from, a.flow, m, rq, &ck)
 	}
+	w.number(m, rq.cseq, a.cseq)
 	w.maxForwards(m)
 	w.undress(p, m)
 	if withheld(m) {
@@ -45,7 +54,29 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 	e.Put(p.headers)
 	w.replaceBody(m, a.edited, a.flow.Proto.Reliable())
 	w.buf = e.Apply(w.buf[:0], m.Buf)
+	w.authorize(a.auth)
 	return true
+}
+
+// number writes another CSeq number.
+func (w *worker) number(m *message.Message, old, seq uint32) {
+	if old != seq {
+		w.replaceNumber(m, m.First(message.CSeq).Value, seq)
+	}
+}
+
+// replaceNumber writes another number in the place of the one that a span begins with.
+func (w *worker) replaceNumber(m *message.Message, s message.Span, n uint32) {
+	w.edits.Replace(message.Span{Start: s.Start, End: digitsEnd(m.Buf, s)})
+	w.edits.PutUint(uint64(n))
+}
+
+// digitsEnd is where the digits end that a span begins with.
+func digitsEnd(buf []byte, s message.Span) uint32 {
+	for s.Start < s.End && buf[s.Start]-'0' < 10 {
+		s.Start++
+	}
+	return s.Start
 }
 
 // dialogForming tells the methods whose dialogs we stay on the way of.

@@ -114,9 +114,10 @@ func Check(cfg *config.Config, cat *providers.Catalog, lookup func(resolve.Query
 			}
 			return 0, false
 		},
-		peer:   r.peers.id,
-		health: health.NewRegistry(),
-		counts: m.provider,
+		peer:    r.peers.id,
+		health:  health.NewRegistry(),
+		counts:  m.provider,
+		account: r.accounts.account,
 	})
 	if _, terr := newSecurity(cfg.TLS, slog.New(slog.DiscardHandler)); terr != nil {
 		err = errors.Join(err, terr)
@@ -288,6 +289,9 @@ func (s *snapshot) why(ch dialplan.Choice, p *provider, now int64) (*uuid.UUID, 
 	rest := ""
 	if p.behind(now) {
 		rest = "; goes behind those that are well: " + p.state.Status(now).Reason
+	}
+	if p.account != nil {
+		rest += "; authenticates as " + p.account.Username
 	}
 	if ch.Route < 0 {
 		return nil, "named by the request" + rest

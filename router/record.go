@@ -147,12 +147,16 @@ func (e *entry) fill(c *call, o outcome, code int, now int64) {
 	e.text = append(append(e.text[:0], callID...), number...)
 
 	e.tries = e.tries[:0]
+	ordinal := 0
 	for i := range c.attempts {
-		// The last one decided; of the others the first ones tell enough.
-		if i >= maxTries-1 && i < len(c.attempts)-1 {
-			continue
+		if c.attempts[i].repeated {
+			continue // The next one is the same with credentials.
 		}
-		e.note(&c.attempts[i], i)
+		// The last one decided; of the others the first ones tell enough.
+		if len(e.tries) < maxTries-1 || i == len(c.attempts)-1 {
+			e.note(&c.attempts[i], ordinal)
+		}
+		ordinal++
 	}
 	e.skips = append(e.skips[:0], c.skips...)
 	if e.ending == endedAttempts {
@@ -161,7 +165,7 @@ func (e *entry) fill(c *call, o outcome, code int, now int64) {
 				break
 			}
 			e.skips = append(e.skips, skip{
-				card: c.snap.providers[ch.Provider].card, n: e.attempts, why: skipAttempts, after: uint8(min(len(c.attempts), 255)),
+				card: c.snap.providers[ch.Provider].card, n: e.attempts, why: skipAttempts, after: uint8(min(c.made(), 255)),
 			})
 		}
 	}

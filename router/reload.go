@@ -147,6 +147,7 @@ func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
 		peer:     r.peers.id,
 		health:   r.health,
 		counts:   r.metrics.provider,
+		account:  r.accounts.account,
 	})
 }
 
@@ -155,6 +156,7 @@ func (r *Router) install(s *snapshot) {
 	old := r.current.Swap(s)
 	r.metrics.keep(s)
 	r.health.Keep(s.byID)
+	r.accounts.keep(s.byID)
 	if old != nil && old.catalog.Revision != s.catalog.Revision {
 		r.log.Info("catalog in force", "revision", s.catalog.Revision, "providers", len(s.providers),
 			"routes", len(s.catalog.Routes))

@@ -162,7 +162,7 @@ func (w *worker) looped() bool {
 func (w *worker) ourVia(v *message.ViaElem) bool {
 	m := &w.msg
 	_, _, loop, ok := parseBranch(m.Bytes(v.Branch))
-	return ok && w.r.names.has(m.Bytes(v.Host), v.Port, v.V6) && loop == w.loopHash(m, &w.rq)
+	return ok && w.r.names.has(m.Bytes(v.Host), v.Port, v.V6) && loop == w.loopHash(m, &w.rq, w.rq.cseq)
 }
 
 // unsupported lists the extensions that Proxy-Require asks for, none of which we have (RFC 3261 section 16.3 item 5).

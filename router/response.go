@@ -119,7 +119,7 @@ func (w *worker) provisionalLocked(c *call, a *attempt, via *message.ViaElem) {
 	if c.cancelled || c.server.Respond(&w.r.timing, w.now, code) != transaction.Send {
 		return
 	}
-	w.upstream(a, via)
+	w.upstream(c, a, via)
 	c.resp = w.keep(c.resp, w.buf)
 	w.sendUp(c, w.buf, kind1xx)
 }
@@ -139,9 +139,9 @@ func (w *worker) extendLocked(c *call, a *attempt, code int) {
 	}
 }
 
-// upstream writes the response into w.buf as it goes up: without our Via, all else byte for byte (RFC 3261 section
-// 16.7 items 3 and 9).
-func (w *worker) upstream(a *attempt, via *message.ViaElem) {
+// upstream writes the response into w.buf as it goes up: without our Via, with the caller's own CSeq number, all else
+// byte for byte (RFC 3261 section 16.7 items 3 and 9).
+func (w *worker) upstream(c *call, a *attempt, via *message.ViaElem) {
 	m := &w.msg
 	e := &w.edits
 	e.Reset()
@@ -150,6 +150,7 @@ func (w *worker) upstream(a *attempt, via *message.ViaElem) {
 	} else {
 		e.Delete(h.Line)
 	}
+	w.number(m, a.cseq, c.cseq)
 	w.buf = e.Apply(w.buf[:0], m.Buf)
 	// An answer that names a codec we took out of the offer is passed all the same.
 	if a.edited && a.policy.ViolatesBody(m.Value(message.ContentType), m.Value(message.ContentEncoding), m.Body()) {
@@ -170,7 +171,7 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 	if c.server.Respond(&w.r.timing, w.now, code) != transaction.Send {
 		return
 	}
-	w.upstream(a, via)
+	w.upstream(c, a, via)
 	w.sendUp(c, w.buf, kind2xx)
 	if !first {
 		return
@@ -178,6 +179,9 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 	a.budgetEnd, a.answered, a.status = 0, w.now, code
 	a.abandoned, a.cancelDue = false, false
 	w.establishLocked(a)
+	if a.auth != nil {
+		w.learn(a)
+	}
 	w.endAttempt(c, a, causeAnswered)
 	w.r.bufs.Put(a.sent)
 	a.sent = nil
@@ -193,7 +197,7 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 	code := w.msg.Status
 	a.budgetEnd, a.cancelDue = 0, false
-	if a.abandoned || c.server.Final() {
+	if a.abandoned || c.server.Final() || a.auth != nil && w.provedLocked(c, a) {
 		return
 	}
 	a.status = code
@@ -209,7 +213,7 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 		w.finishLocked(c, 487, "")
 		return
 	}
-	w.upstream(a, via)
+	w.upstream(c, a, via)
 	if c.cancelled {
 		w.passLocked(c, code, w.buf)
 		return

@@ -69,17 +69,19 @@ type Router struct {
 	local    []local
 	maxCalls int
 
-	current atomic.Pointer[snapshot]
-	calls   *transaction.Slots[call]
-	table   transaction.Table
-	wheel   *transaction.Wheel
-	bufs    transaction.Buffers
-	health  *health.Registry
-	metrics *metrics
-	traffic traffic
-	records *ring
-	journal *journal
-	noise   noise
+	current    atomic.Pointer[snapshot]
+	calls      *transaction.Slots[call]
+	table      transaction.Table
+	wheel      *transaction.Wheel
+	bufs       transaction.Buffers
+	health     *health.Registry
+	accounts   accounts
+	renumbered renumbered
+	metrics    *metrics
+	traffic    traffic
+	records    *ring
+	journal    *journal
+	noise      noise
 
 	inProgress      atomic.Int64 // Transactions without a final response.
 	callsInProgress atomic.Int64 // Calls, of these.

@@ -58,7 +58,7 @@ func (p *provider) atLimit(r health.Refusal, now int64) (why skipReason, n int) 
 // skipped notes a provider that cannot be tried.
 func (c *call) skipped(p *provider, why skipReason, n int) {
 	if len(c.skips) < maxSkips {
-		c.skips = append(c.skips, skip{card: p.card, n: int32(n), why: why, after: uint8(min(len(c.attempts), 255))})
+		c.skips = append(c.skips, skip{card: p.card, n: int32(n), why: why, after: uint8(min(c.made(), 255))})
 	}
 }
 

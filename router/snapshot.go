@@ -59,6 +59,7 @@ type provider struct {
 	next        providers.CodeSet
 	after       bool // The next provider may try after ringing too.
 	counts      *providerCounts
+	account     *account // Its credentials; nil when it has none. Lives on across snapshots.
 }
 
 // budgets are the times that one attempt may take, in nanoseconds.
@@ -86,6 +87,7 @@ type surroundings struct {
 	peer     func(name string) uint16
 	health   *health.Registry
 	counts   func(name string) *providerCounts
+	account  func(*providers.Provider) *account
 }
 
 // build makes a snapshot, or says all that is wrong. It touches nothing that calls use.
@@ -150,6 +152,7 @@ func (p *provider) compile(env *surroundings) error {
 	p.tag = binary.BigEndian.Uint64(p.ID[:8])
 	p.state = env.health.State(p.ID)
 	p.counts = env.counts(p.Name)
+	p.account = env.account(p.Provider)
 	p.pinned = p.Transport != providers.TransportAny
 
 	postfix, host, hasHost := strings.Cut(p.TechPostfix, "@")

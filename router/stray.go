@@ -31,11 +31,13 @@ func (w *worker) endLegLocked(a *attempt) {
 	defer bye.mu.Unlock()
 	bye.method = message.BYE
 	b := bye.addAttempt()
-	b.nonce, b.flow, b.start = w.rng.Uint64(), to, w.now
-	w.legRequest(m, to, "BYE", n+1, appendBranch(w.text[:0], bye.slot, b.nonce, 0))
-	b.sent = w.r.bufs.Copy(w.buf)
-	b.client.Start(&w.r.timing, w.now, false, to.Proto.Reliable())
-	w.send(to, b.sent, requestKind(message.BYE))
+	b.nonce, b.flow, b.cseq = w.rng.Uint64(), to, n+1
+	if a.auth != nil {
+		b.auth = a.auth.account.logOn(nil, to.Remote, w.now)
+	}
+	w.legRequest(m, to, "BYE", b.cseq, appendBranch(w.text[:0], bye.slot, b.nonce, 0))
+	w.authorize(b.auth)
+	w.launchLocked(bye, b)
 	w.settleLocked(bye)
 }
 

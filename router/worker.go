@@ -24,10 +24,12 @@ type worker struct {
 	rq    request
 	held  message.Message // A request that a call kept, read again.
 	hrq   request
+	made  message.Message // What was just written, read again for its credentials.
 	edits message.Edits
 	buf   []byte // The message to send.
 	body  []byte // Its body, filtered.
 	text  []byte // Keys and numbers.
+	spare []byte // Changes places with buf.
 	due   []uint32
 	rng   *rand.PCG
 
@@ -173,15 +175,16 @@ func appendLower(dst, b []byte) []byte {
 }
 
 // loopHash is the part of our branch by which we know a request that comes back unchanged (RFC 3261 section 16.6
-// item 8, as corrected by RFC 5393 section 4.2.1): all that decides where a request goes.
-func (w *worker) loopHash(m *message.Message, rq *request) uint32 {
+// item 8, as corrected by RFC 5393 section 4.2.1): all that decides where a request goes. Credentials do not, and ours
+// are on it when it comes back, as is the CSeq number that it leaves with.
+func (w *worker) loopHash(m *message.Message, rq *request, cseq uint32) uint32 {
 	b := w.text[:0]
 	b = append(append(b, m.Bytes(m.URI)...), 0)
 	b = append(append(b, rq.fromTag...), 0)
 	b = append(append(b, rq.toTag...), 0)
 	b = append(append(b, rq.callID...), 0)
-	b = binary.BigEndian.AppendUint32(b, rq.cseq)
-	for _, k := range [...]message.Kind{message.Route, message.ProxyRequire, message.ProxyAuthorization} {
+	b = binary.BigEndian.AppendUint32(b, cseq)
+	for _, k := range [...]message.Kind{message.Route, message.ProxyRequire} {
 		b = append(append(b, m.Value(k)...), 0)
 	}
 	w.text = b
