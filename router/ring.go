@@ -105,25 +105,17 @@ func (g *ring) back(before uint64, visit func(*entry) bool) {
 	}
 }
 
-// Calls returns the records that a query asks for, the newest first, and what to ask for next by Before: 0 at the end.
+// Calls returns the records that a query asks for, the newest first, and what to ask for next by Before: 0 when there are
+// none.
 func (r *Router) Calls(q providers.CallQuery) ([]providers.CallRecord, uint64) {
 	var found []providers.CallRecord
 	var next uint64
-	more := false
 	r.records.back(q.Before, func(e *entry) bool {
-		switch {
-		case !e.matches(&q):
-			return true
-		case len(found) == q.Limit:
-			more = true
-			return false
+		if e.matches(&q) {
+			found, next = append(found, e.record()), e.seq
 		}
-		found, next = append(found, e.record()), e.seq
-		return true
+		return len(found) < q.Limit
 	})
-	if !more {
-		next = 0
-	}
 	return found, next
 }
 

@@ -30,6 +30,11 @@ import (
 type Router interface {
 	// Plan says what would become of a call. The error is the request's fault.
 	Plan(PlanRequest) (*Plan, error)
+	// Calls returns the records of calls that a query asks for, the newest first, and its Before for what follows: 0 when
+	// there are none.
+	Calls(providers.CallQuery) ([]providers.CallRecord, uint64)
+	// Call returns the record of the newest call with a Call-ID.
+	Call(callID string) (providers.CallRecord, bool)
 	// Reload reads the catalog again. The error tells why the newest one is not in force.
 	Reload(context.Context) error
 	// Revision is the catalog's revision in force.

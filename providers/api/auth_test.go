@@ -107,7 +107,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			}
 		}
 	}
-	for _, target := range []string{"/", "/v1.0/calls", "/v1.0//x", "/debug/pprof/"} {
+	for _, target := range []string{"/", "/v1.0/call", "/v1.0//x", "/debug/pprof/"} {
 		r.send(t, bare(t, http.MethodGet, target, "")).must(t, 401, "AUTHENTICATION_REQUIRED")
 	}
 	r.send(t, bare(t, http.MethodDelete, "/v1.0/providers", "")).must(t, 401, "AUTHENTICATION_REQUIRED")

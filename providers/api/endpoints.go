@@ -103,6 +103,17 @@ func (a *API) endpoints() []endpoint {
 			body: "PlanRequest", answer: "Plan", faults: []int{bad},
 		},
 		{
+			method: http.MethodGet, path: "/v1.0/calls", handle: a.calls,
+			tag: "Call", name: "listCalls", summary: "List what became of the last calls, the newest first.",
+			parameters: []string{"page_size", "call_token", "number", "provider_id", "calls_customer_id", "outcome"},
+			answer:     "CallList", faults: []int{bad},
+		},
+		{
+			method: http.MethodGet, path: "/v1.0/calls/{call_id}", handle: a.call,
+			tag: "Call", name: "getCall", summary: "Say what became of the newest call with a Call-ID, and why.",
+			answer: "Call", faults: []int{gone},
+		},
+		{
 			method: http.MethodGet, path: "/v1.0/audit", handle: a.audit,
 			tag: "History", name: "listRevisions", summary: "List the changes of the catalog, the newest first.",
 			parameters: []string{"page_size", "revision_token"}, answer: "RevisionList", faults: []int{bad, away},

@@ -70,6 +70,8 @@ type fakeRouter struct {
 	mu       sync.Mutex
 	store    providers.Store
 	plan     func(PlanRequest) (*Plan, error)
+	calls    []providers.CallRecord // The newest first; the page token is the index of the next one.
+	asked    providers.CallQuery
 	reload   error
 	trouble  string
 	draining bool
@@ -83,6 +85,25 @@ func (r *fakeRouter) Plan(q PlanRequest) (*Plan, error) {
 		return r.plan(q)
 	}
 	return &Plan{Number: q.Number, Attempts: []PlanAttempt{}, Skipped: []PlanSkipped{}, FinalStatus: 404}, nil
+}
+
+func (r *fakeRouter) Calls(q providers.CallQuery) ([]providers.CallRecord, uint64) {
+	r.asked = q
+	from := int(q.Before)
+	to := min(from+q.Limit, len(r.calls))
+	if from >= to {
+		return nil, 0
+	}
+	return r.calls[from:to], uint64(to)
+}
+
+func (r *fakeRouter) Call(callID string) (providers.CallRecord, bool) {
+	for _, c := range r.calls {
+		if c.CallID == callID {
+			return c, true
+		}
+	}
+	return providers.CallRecord{}, false
 }
 
 func (r *fakeRouter) Reload(context.Context) error { return r.reload }

@@ -208,6 +208,8 @@ func schemas() dict {
 			property{name: "tm_expire", schema: timeSchema("When the token ends.")})},
 		{"PlanRequest", planRequestSchema()},
 		{"Plan", planSchema()},
+		{"CallList", listSchema("Call")},
+		{"Call", callSchema()},
 		{"RevisionList", listSchema("Revision")},
 		{"Revision", revisionSchema()},
 		{"Restored", read("What was restored.",

@@ -60,8 +60,9 @@ func unknownPath(*exchange) (any, error) {
 
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The mux would redirect a path that is not in its shortest form; here that is just another path.
-	if !strings.HasPrefix(r.URL.Path, "/") || r.URL.Path != path.Clean(r.URL.Path) {
+	// The mux would redirect a path that is not in its shortest form; here that is just another path. A Call-ID may hold
+	// any number of slashes, but they come escaped.
+	if p := r.URL.EscapedPath(); !strings.HasPrefix(p, "/") || p != path.Clean(p) {
 		a.handler(endpoint{handle: unknownPath}).ServeHTTP(w, r)
 		return
 	}

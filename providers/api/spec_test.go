@@ -87,8 +87,9 @@ func (s *spec) check(t *testing.T, q *http.Request, a answer) {
 		t.Errorf("%s: %v in %s", where, err, a.body)
 		return
 	}
-	op, name := s.operation(q.Method, q.URL.Path)
-	if op == nil || path.Clean(q.URL.Path) != q.URL.Path {
+	target := q.URL.EscapedPath()
+	op, name := s.operation(q.Method, target)
+	if op == nil || path.Clean(target) != target {
 		if !slices.Contains([]int{401, 403, 404, 405}, a.code) {
 			t.Errorf("%s, which is not in the document", where)
 		}
