@@ -183,7 +183,11 @@ func checkLog(t *testing.T, log string, took time.Duration) {
 		}
 		if strings.Contains(line, "WARN") {
 			dropped++
-			for _, want := range []string{"reason=", "source="} {
+			named := []string{"reason=", "source="}
+			if strings.Contains(line, "not delivered") {
+				named = []string{"error=", "destination="}
+			}
+			for _, want := range named {
 				if !strings.Contains(line, want) {
 					t.Errorf("no %s in %q", want, line)
 				}

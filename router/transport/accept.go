@@ -73,7 +73,7 @@ func (t *Transport) take(l *streamListener, tcp *net.TCPConn) {
 		_ = tcp.Close()
 		if errors.Is(err, ErrConnLimit) {
 			t.cfg.Dropped(DropConnLimit)
-			t.log.warn("refusing a stream", "remote", remote, "transport", l.proto.String(), "error", err)
+			t.log.warn("refusing a stream", "reason", DropConnLimit, "source", remote, "transport", l.proto.String(), "error", err)
 		}
 		return
 	}
@@ -98,7 +98,7 @@ func (c *conn) welcome(ctx context.Context) (net.Conn, error) {
 	}
 	if !c.t.closing.Load() {
 		c.t.cfg.Dropped(reason)
-		c.t.log.warn("tls handshake failed", "remote", c.flow.Remote, "error", err)
+		c.t.log.warn("tls handshake failed", "reason", reason, "source", c.flow.Remote, "error", err)
 	}
 	return nil, err
 }

@@ -172,7 +172,7 @@ func (r *reader) messages() (whole bool, err error) {
 // only idle in one direction.
 func (r *reader) expired() error {
 	if r.partial {
-		r.c.t.cfg.Dropped(DropStreamTimeout)
+		r.c.abandon(DropStreamTimeout, errMessageTimeout)
 		return errMessageTimeout
 	}
 	last := r.lastRead
@@ -206,12 +206,17 @@ func (r *reader) makeRoom() {
 	}
 }
 
-// complain counts and logs why a stream cannot be read any further.
+// complain says why a stream cannot be read any further.
 func (c *conn) complain(err error) {
 	reason := DropStreamFraming
 	if errors.Is(err, errHeaderLimit) || errors.Is(err, errBodyLimit) {
 		reason = DropOversize
 	}
+	c.abandon(reason, err)
+}
+
+// abandon counts and logs that a stream is closed for what came over it, or did not.
+func (c *conn) abandon(reason string, err error) {
 	c.t.cfg.Dropped(reason)
-	c.t.log.warn("closing a stream", "remote", c.flow.Remote, "transport", c.flow.Proto.String(), "error", err)
+	c.t.log.warn("closing a stream", "reason", reason, "source", c.flow.Remote, "transport", c.flow.Proto.String(), "error", err)
 }

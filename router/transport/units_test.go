@@ -101,7 +101,7 @@ func TestLimitedLog(t *testing.T) {
 	var out bytes.Buffer
 	l := newLimitedLog(slog.New(slog.NewTextHandler(&out, nil)))
 	for range 100 {
-		l.warn("noise", "remote", "a")
+		l.warn("noise", "source", "a")
 	}
 	// The hundred may fall into two seconds, not into three.
 	if n := strings.Count(out.String(), "noise"); n < linesPerSecond || n > 2*linesPerSecond {
