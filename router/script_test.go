@@ -39,6 +39,7 @@ type script struct {
 	id     string
 	method string
 	born   int64
+	acked  int64 // When a refusal was acknowledged; zero: it was not.
 }
 
 // Send implements outbox.
@@ -133,8 +134,9 @@ func (w *world) step(op, arg byte) {
 			w.begin2(arg)
 		}
 	case 2: // A copy of a request.
-		// No caller repeats a request for longer than Timer B; later it is a new one.
-		if c := w.pick(arg); c != nil && w.now-c.born < w.w.life() {
+		// No caller repeats a request for longer than Timer B, nor one whose refusal it has acknowledged, of which the
+		// network may bring copies until Timer I; later it is a new one.
+		if c := w.pick(arg); c != nil && w.now-c.born < w.w.life() && (c.acked == 0 || w.now-c.acked < int64(w.timing.T4)) {
 			w.w.Receive(w.now, c.from, bytes.Clone(c.invite))
 		}
 	case 3: // CANCEL.
@@ -205,6 +207,12 @@ func (w *world) acknowledge(up parcel) {
 		b = append(b, m.Bytes(m.First(k).Line)...)
 	}
 	b = append(b, "Max-Forwards: 70\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"...)
+	id := string(m.Value(message.CallID))
+	for i := range w.calls {
+		if c := &w.calls[i]; c.id == id && c.acked == 0 && w.answers[id] == "refused" {
+			c.acked = w.now
+		}
+	}
 	w.w.Receive(w.now, up.to, b)
 }
 
