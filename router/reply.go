@@ -20,6 +20,7 @@ var phrases = map[int]string{ //nolint:gochecknoglobals // A lookup table.
 	408: "Request Timeout",
 	416: "Unsupported URI Scheme",
 	420: "Bad Extension",
+	440: "Max-Breadth Exceeded",
 	480: "Temporarily Unavailable",
 	481: "Call/Transaction Does Not Exist",
 	482: "Loop Detected",

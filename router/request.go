@@ -118,6 +118,9 @@ func (w *worker) admit(from transport.Flow) (int, extra) {
 			return 483, noExtra
 		}
 	}
+	if m.Has(message.MaxBreadth) && w.spent() {
+		return 440, noExtra
+	}
 	if w.looped() {
 		return 482, noExtra
 	}
@@ -125,6 +128,12 @@ func (w *worker) admit(from transport.Flow) (int, extra) {
 		return 420, w.unsupported()
 	}
 	return 0, noExtra
+}
+
+// spent says whether a request for others may take no branch any more (RFC 5393 section 5.3.3). We take one at a time.
+func (w *worker) spent() bool {
+	n, ok := message.ParseUint(w.msg.Value(message.MaxBreadth), 1<<32-1)
+	return ok && n == 0 && (w.msg.Method != message.OPTIONS || !w.ours())
 }
 
 // looped says whether a Via of ours is on the request with the hash of this very request (RFC 3261 section 16.3 item

@@ -128,6 +128,36 @@ func TestMalformedRequests(t *testing.T) {
 	b.expectNone(t, anything(), quiet)
 }
 
+// TestTooManyHeaders checks that a request of a thousand header lines is carried, and one of more than 1,024 refused, as a
+// datagram and on a stream, which goes on.
+func TestTooManyHeaders(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{providers: catalog(trunk("b", b, "priority: 1", "transport: udp"))})
+	for _, a := range []*peer{n.caller(t), n.tcpCaller(t)} {
+		for lines, want := range map[int]int{1000: 486, 1025: 400, 5000: 400} {
+			inv := a.invite("+15551234567")
+			for range lines {
+				inv.add("X: y")
+			}
+			a.send(t, inv)
+			if want == 486 {
+				got := b.expect(t, request("INVITE").of(inv.get("Call-ID")))
+				checkUntouched(t, inv, got)
+				b.answer(t, got, 486)
+			}
+			rep := a.expect(t, final().of(inv.get("Call-ID")))
+			if rep.code() != want || want == 400 && rep.start != "SIP/2.0 400 Too Many Headers" {
+				t.Errorf("%d lines over %s: got %s, want %d", lines, a.transport, rep.start, want)
+			}
+			if want == 486 {
+				a.send(t, ackFor(inv, rep))
+			}
+		}
+	}
+	b.expectNone(t, request("INVITE"), 0)
+}
+
 // TestRefusalIsRepeatedAlike checks that each copy of a request which we refuse gets the same reply, To tag included.
 func TestRefusalIsRepeatedAlike(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,8 @@ func TestL02_Spiral(t *testing.T) {
 	a.expect(t, request("INFO"))
 }
 
-// TestL03_MaxBreadth checks that a request which may not be forked passes: we try one branch at a time.
+// TestL03_MaxBreadth checks that a request which may not be forked passes, because we try one branch at a time, and that
+// one which may take no branch at all does not.
 func TestL03_MaxBreadth(t *testing.T) {
 	t.Parallel()
 	b, c := newPeer(t), newPeer(t)
@@ -95,6 +96,17 @@ func TestL03_MaxBreadth(t *testing.T) {
 		}
 		a.send(t, ackFor(inv, a.expect(t, final().of(of))))
 	}
+	for method, want := range map[string]int{"INVITE": 440, "MESSAGE": 440, "OPTIONS": 200} {
+		req := a.request(method, "+15551234567").add("Max-Breadth: 0")
+		if method == "OPTIONS" { // It asks us, and no branch is needed.
+			req = a.requestTo(method, "sip:"+n.udp.String()).add("Max-Breadth: 0")
+		}
+		a.send(t, req)
+		if rep := a.expect(t, final().of(req.get("Call-ID"))); rep.code() != want {
+			t.Errorf("%s with Max-Breadth 0: got %s, want %d", method, rep.start, want)
+		}
+	}
+	b.expectNone(t, request("MESSAGE"), 0)
 }
 
 // TestL04_TwoRoutersEndByMaxForwards lets two routers send a call to each other, changing it each time, so that no
