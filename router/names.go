@@ -114,23 +114,3 @@ func (n *names) hasURI(u *message.URI) bool {
 }
 
 func equalFold(b []byte, lower string) bool { return message.EqualFold(b, lower) }
-
-// listenerFor finds the socket by which a remote address is reached: of the right transport and family, and by
-// preference the one whose address the system would choose as source.
-func (r *Router) listenerFor(proto transport.Proto, remote netip.Addr) (uint16, bool) {
-	found, ok := uint16(0), false
-	source := r.sourceFor(remote)
-	for i := range r.local {
-		l := &r.local[i]
-		if l.proto != proto || l.addr.Addr().Is4() != remote.Is4() {
-			continue
-		}
-		if l.addr.Addr() == source {
-			return uint16(i), true
-		}
-		if !ok {
-			found, ok = uint16(i), true
-		}
-	}
-	return found, ok
-}

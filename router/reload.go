@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/voipbin/dialrouter/config"
 	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/router/resolve"
+	"github.com/voipbin/dialrouter/router/transport"
 )
 
 // reload asks the one goroutine that builds snapshots for a new one.
@@ -141,9 +143,12 @@ func (r *Router) watch(cat *providers.Catalog) {
 }
 
 func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
+	asked := make(sources)
 	return build(cat, r.cfg, &surroundings{
-		lookup:   r.resolver.Lookup,
-		listener: r.listenerFor,
+		lookup: r.resolver.Lookup,
+		listener: func(proto transport.Proto, remote netip.Addr) (uint16, bool) {
+			return r.listenerBy(asked, proto, remote)
+		},
 		peer:     r.peers.id,
 		health:   r.health,
 		counts:   r.metrics.provider,

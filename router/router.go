@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -327,20 +326,4 @@ func (r *Router) Close() error {
 		r.journal.close() // It has the last calls too: nobody ends one any more.
 	})
 	return err
-}
-
-// sourceFor is the address that the system would send from to reach a remote one; zero when it cannot tell.
-func (r *Router) sourceFor(remote netip.Addr) netip.Addr {
-	// Connecting a datagram socket sends nothing; it only looks up the route.
-	var d net.Dialer
-	c, err := d.DialContext(r.ctx, "udp", netip.AddrPortFrom(remote, defaultPort).String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer func() { _ = c.Close() }()
-	a, _ := c.LocalAddr().(*net.UDPAddr)
-	if a == nil {
-		return netip.Addr{}
-	}
-	return a.AddrPort().Addr().Unmap()
 }

@@ -120,6 +120,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 	if err != nil {
 		errs = append(errs, fmt.Errorf("failover.next: %w", err))
 	}
+	lists := make(codecLists)
 	for i := range cat.Providers {
 		p := &s.providers[i]
 		*p = provider{
@@ -129,7 +130,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 			after:    cfg.Failover.AfterRinging,
 			budgets:  s.budgets.with(cat.Providers[i].Budgets),
 		}
-		if err := p.compile(env); err != nil {
+		if err := p.compile(env, lists); err != nil {
 			errs = append(errs, fmt.Errorf("provider %q: %w", p.Name, err))
 		}
 		s.byID[p.ID] = p.index
@@ -148,7 +149,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 }
 
 // compile makes the texts, the policy and the addresses.
-func (p *provider) compile(env *surroundings) error {
+func (p *provider) compile(env *surroundings, lists codecLists) error {
 	p.tag = binary.BigEndian.Uint64(p.ID[:8])
 	p.state = env.health.State(p.ID)
 	p.counts = env.counts(p.Name)
@@ -168,10 +169,9 @@ func (p *provider) compile(env *surroundings) error {
 	}
 	var err error
 	if p.Codecs != "" {
-		if p.policy, err = sdp.Compile(p.Codecs); err != nil {
+		if p.policy, p.codecs, err = lists.compile(p.Codecs); err != nil {
 			return fmt.Errorf("codecs: %w", err)
 		}
-		p.codecs = encodeCodecs(p.policy)
 	}
 	if p.Failover.Next != nil {
 		if p.next, err = providers.ParseCodeSet(p.Failover.Next); err != nil {
@@ -188,6 +188,27 @@ func (p *provider) compile(env *surroundings) error {
 	p.locate(env, q)
 	p.card = newCard(p, uriHead, uriTail)
 	return nil
+}
+
+// codecLists are the lists that were compiled for a snapshot: many providers have the same.
+type codecLists map[string]codecList
+
+type codecList struct {
+	policy *sdp.Policy
+	cookie []byte // As encodeCodecs writes it.
+}
+
+func (l codecLists) compile(text string) (*sdp.Policy, []byte, error) {
+	known, ok := l[text]
+	if !ok {
+		policy, err := sdp.Compile(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		known = codecList{policy, encodeCodecs(policy)}
+		l[text] = known
+	}
+	return known.policy, known.cookie, nil
 }
 
 // query is what a provider's addresses are looked up by.
