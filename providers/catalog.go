@@ -17,41 +17,73 @@ type Catalog struct {
 	// DeletedNames has the names of deleted providers that routes still lead to.
 	DeletedNames map[uuid.UUID]string
 
-	index *index // Nil in a catalog that was not made by NewCatalog; that one searches.
+	// Nil in a catalog that was not made by NewCatalog; that one searches.
+	providerIndex *providerIndex
+	routeIndex    *routeIndex
 }
 
-// index finds the places of entries. Each part is made when it is first asked for: who only reads the lists, as the
-// building of a dial plan does, pays nothing.
-type index struct {
-	providersOnce, routesOnce sync.Once
+// providerIndex finds the places of providers, and routeIndex those of routes. Each is made when it is first asked for:
+// who only reads the lists, as the building of a dial plan does, pays nothing. Catalogs that have the same list share it.
+type providerIndex struct {
+	once  sync.Once
+	ids   map[uuid.UUID]int
+	names map[string]int
+}
 
-	providers map[uuid.UUID]int
-	names     map[string]int
-	routes    map[uuid.UUID]int
+type routeIndex struct {
+	once sync.Once
+	ids  map[uuid.UUID]int
 }
 
 // NewCatalog makes a catalog that finds its entries by id and name without a search. It keeps the slices, which must
 // not change any more.
 func NewCatalog(revision string, all []Provider, routes []Route) *Catalog {
-	return &Catalog{Revision: revision, Providers: all, Routes: routes, index: new(index)}
+	return &Catalog{
+		Revision: revision, Providers: all, Routes: routes, providerIndex: new(providerIndex), routeIndex: new(routeIndex),
+	}
 }
 
-func (c *Catalog) indexProviders() *index {
-	c.index.providersOnce.Do(func() {
-		c.index.providers = make(map[uuid.UUID]int, len(c.Providers))
-		c.index.names = make(map[string]int, len(c.Providers))
+func (c *Catalog) indexProviders() *providerIndex {
+	x := c.providerIndex
+	x.once.Do(func() {
+		x.ids = make(map[uuid.UUID]int, len(c.Providers))
+		x.names = make(map[string]int, len(c.Providers))
 		for i := range c.Providers {
-			c.index.providers[c.Providers[i].ID] = i
-			c.index.names[c.Providers[i].Name] = i
+			x.ids[c.Providers[i].ID] = i
+			x.names[c.Providers[i].Name] = i
 		}
 	})
-	return c.index
+	return x
 }
+
+func (c *Catalog) indexRoutes() *routeIndex {
+	x := c.routeIndex
+	x.once.Do(func() {
+		x.ids = make(map[uuid.UUID]int, len(c.Routes))
+		for i := range c.Routes {
+			x.ids[c.Routes[i].ID] = i
+		}
+	})
+	return x
+}
+
+// share takes over the indexes of a catalog that has the same lists.
+func (c *Catalog) share(other *Catalog) {
+	if other.providerIndex != nil && sameList(c.Providers, other.Providers) {
+		c.providerIndex = other.providerIndex
+	}
+	if other.routeIndex != nil && sameList(c.Routes, other.Routes) {
+		c.routeIndex = other.routeIndex
+	}
+}
+
+// sameList says whether two lists are one and the same in memory.
+func sameList[T any](a, b []T) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // Provider returns the provider with the id, nil when there is none. The caller must not change it.
 func (c *Catalog) Provider(id uuid.UUID) *Provider {
-	if c.index != nil {
-		if i, ok := c.indexProviders().providers[id]; ok {
+	if c.providerIndex != nil {
+		if i, ok := c.indexProviders().ids[id]; ok {
 			return &c.Providers[i]
 		}
 		return nil
@@ -66,7 +98,7 @@ func (c *Catalog) Provider(id uuid.UUID) *Provider {
 
 // ProviderNamed returns the provider with the name, nil when there is none. The caller must not change it.
 func (c *Catalog) ProviderNamed(name string) *Provider {
-	if c.index != nil {
+	if c.providerIndex != nil {
 		if i, ok := c.indexProviders().names[name]; ok {
 			return &c.Providers[i]
 		}
@@ -82,14 +114,8 @@ func (c *Catalog) ProviderNamed(name string) *Provider {
 
 // Route returns the route with the id, nil when there is none. The caller must not change it.
 func (c *Catalog) Route(id uuid.UUID) *Route {
-	if c.index != nil {
-		c.index.routesOnce.Do(func() {
-			c.index.routes = make(map[uuid.UUID]int, len(c.Routes))
-			for i := range c.Routes {
-				c.index.routes[c.Routes[i].ID] = i
-			}
-		})
-		if i, ok := c.index.routes[id]; ok {
+	if c.routeIndex != nil {
+		if i, ok := c.indexRoutes().ids[id]; ok {
 			return &c.Routes[i]
 		}
 		return nil

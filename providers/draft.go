@@ -279,6 +279,7 @@ func (d *Draft) Catalog(revision string) *Catalog {
 	all := merge(d.base.Providers, d.providers, func(p *Provider) uuid.UUID { return p.ID }, d.created(KindProvider))
 	routes := merge(d.base.Routes, d.routes, func(r *Route) uuid.UUID { return r.ID }, d.created(KindRoute))
 	c := NewCatalog(revision, all, routes)
+	c.share(d.base)
 	if c.DeletedNames = maps.Clone(d.base.DeletedNames); c.DeletedNames == nil {
 		c.DeletedNames = make(map[uuid.UUID]string)
 	}
@@ -298,18 +299,26 @@ func (d *Draft) created(kind Kind) []uuid.UUID {
 	return ids
 }
 
-// merge returns the entries of base, those that were touched as they are now, and behind them the new ones.
+// merge returns the entries of base, those that were touched as they are now, and behind them the new ones. Where
+// nothing was touched, they are base's own.
 func merge[T any](base []T, touched map[uuid.UUID]*T, id func(*T) uuid.UUID, created []uuid.UUID) []T {
-	all := make([]T, 0, len(base)+len(created))
-	for i := range base {
-		entry := &base[i]
-		if instead, ok := touched[id(entry)]; ok {
-			if entry = instead; entry == nil {
-				continue
-			}
-		}
-		all = append(all, *entry)
+	if len(touched) == 0 {
+		return base
 	}
+	all := make([]T, 0, len(base)+len(created))
+	from, left := 0, len(touched)-len(created) // Of base: what is not taken yet, and how many are still to be found.
+	for i := 0; i < len(base) && left > 0; i++ {
+		instead, ok := touched[id(&base[i])]
+		if !ok {
+			continue
+		}
+		left--
+		all = append(all, base[from:i]...)
+		if from = i + 1; instead != nil {
+			all = append(all, *instead)
+		}
+	}
+	all = append(all, base[from:]...)
 	for _, id := range created {
 		all = append(all, *touched[id])
 	}

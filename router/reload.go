@@ -149,10 +149,10 @@ func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
 		listener: func(proto transport.Proto, remote netip.Addr) (uint16, bool) {
 			return r.listenerBy(asked, proto, remote)
 		},
-		peer:     r.peers.id,
-		health:   r.health,
-		counts:   r.metrics.provider,
-		account:  r.accounts.account,
+		peer:    r.peers.id,
+		health:  r.health,
+		counts:  r.metrics.provider,
+		account: r.accounts.account,
 	})
 }
 

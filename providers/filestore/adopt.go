@@ -23,7 +23,7 @@ const lockWait = 2 * time.Second
 // has seen it twice, and is told to come again. The caller has the store's turn.
 func (s *Store) loadLocked(ctx context.Context, patient bool) (again bool) {
 	now := s.current.Load()
-	if data, err := os.ReadFile(s.path); err == nil && now != nil && now.seen == sha256.Sum256(data) {
+	if data, err := os.ReadFile(s.path); err == nil && now != nil && now.text.is(data) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
@@ -62,7 +62,7 @@ func readOnly(err error) error {
 
 // readLocked is loadLocked with the lock file taken, unless there is no journal because of noJournal. It returns what
 // it read.
-func (s *Store) readLocked(patient bool, noJournal error) (data []byte, again bool) {
+func (s *Store) readLocked(patient bool, noJournal error) (content *text, again bool) {
 	now := s.current.Load()
 	var sum [sha256.Size]byte // Zero: there is no content.
 	var c *providers.Catalog
@@ -70,10 +70,12 @@ func (s *Store) readLocked(patient bool, noJournal error) (data []byte, again bo
 	var problems []providers.Problem
 	data, err := os.ReadFile(s.path)
 	if err == nil {
-		sum = sha256.Sum256(data)
-	}
-	if now != nil && now.seen == sum {
-		return data, false
+		if now != nil && now.text.is(data) {
+			return now.text, false
+		}
+		sum, content = sha256.Sum256(data), &text{data: data}
+	} else if now != nil && now.text == nil {
+		return nil, false
 	}
 	changed := s.changedAt(s.path)
 	if err == nil {
@@ -86,10 +88,10 @@ func (s *Store) readLocked(patient bool, noJournal error) (data []byte, again bo
 	}
 	if c == nil && patient && (s.doubted == nil || *s.doubted != sum) {
 		s.doubted = &sum
-		return data, true
+		return content, true
 	}
 	s.doubted = nil
-	next := &state{catalog: c, index: ix, seen: sum, warnings: problems, loaded: s.now()}
+	next := &state{catalog: c, index: ix, text: content, warnings: problems, loaded: s.now()}
 	if now != nil {
 		next.failures = now.failures
 	}
@@ -97,13 +99,13 @@ func (s *Store) readLocked(patient bool, noJournal error) (data []byte, again bo
 		if now != nil {
 			*next = *now
 		}
-		next.seen, next.problems, next.err = sum, problems, providers.Join(problems)
+		next.text, next.problems, next.err = content, problems, providers.Join(problems)
 		next.failures++
 	} else {
 		next.journal = errors.Join(noJournal, s.noteEdit(data, c, changed, noJournal == nil))
 	}
 	s.publish(next)
-	return data, false
+	return content, false
 }
 
 // noteEdit gives the entries that a hand changed their times, and writes the edit to the journal.

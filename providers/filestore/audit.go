@@ -2,9 +2,7 @@ package filestore
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,21 +43,20 @@ func (s *Store) Restore(ctx context.Context, by providers.Actor, n int64) (*prov
 	if err != nil {
 		return nil, err
 	}
-	return s.write(ctx, func(now *state, data []byte) (*revised, error) {
+	return s.write(ctx, func(now *state, on *text) (*revised, error) {
 		content, ok := s.place().kept(n, wanted)
 		if !ok {
 			return nil, fmt.Errorf("revision %d: %w", n, providers.ErrNotFound)
 		}
-		if bytes.Equal(content, data) {
+		if on.is(content) {
 			return nil, nil //nolint:nilnil // Nothing to write is no error.
 		}
-		sum := sha256.Sum256(content)
-		c, ix, problems := read(s.path, content, revisionOf(sum), s.journal)
+		c, ix, problems := read(s.path, content, revision(content), s.journal)
 		if c == nil {
 			return nil, fmt.Errorf("revision %d: %w: %w", n, providers.ErrInvalid, providers.Join(problems))
 		}
 		changes := providers.Difference(now.catalog, c, providers.Microseconds(s.now()))
-		r := &revised{by: by, content: content, sum: sum, catalog: c, index: ix, changes: changes, warnings: problems}
+		r := &revised{by: by, content: content, catalog: c, index: ix, changes: changes, warnings: problems}
 		return r, nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -184,7 +185,7 @@ var errRaced = errors.New("the file was edited meanwhile")
 // change places in one step, so that what was displaced can be looked at: an edit by hand that came between the last
 // look and the swap is put back. Tests are let in before each step.
 func swap(temp, file string, content, expected []byte, before func(step string) error) error {
-	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, expected) {
+	if same, err := holds(file, expected); err != nil || !same {
 		return errors.Join(err, errRaced)
 	}
 	if err := before("exchange"); err != nil {
@@ -197,13 +198,13 @@ func swap(temp, file string, content, expected []byte, before func(step string) 
 	if err != nil {
 		return fmt.Errorf("putting %s in place: %w", file, err)
 	}
-	if displaced, err := os.ReadFile(temp); err == nil && bytes.Equal(displaced, expected) {
+	if same, err := holds(temp, expected); err == nil && same {
 		return nil
 	}
 	if err := errors.Join(before("back"), exchange(temp, file)); err != nil {
 		return fmt.Errorf("putting back an edit of %s: %w", file, err)
 	}
-	if back, err := os.ReadFile(temp); err == nil && bytes.Equal(back, content) {
+	if same, err := holds(temp, content); err == nil && same {
 		return errRaced
 	}
 	// The file was edited once more in the meantime. The newer edit is to be in force; the older one, which may not be
@@ -212,6 +213,29 @@ func swap(temp, file string, content, expected []byte, before func(step string) 
 		return fmt.Errorf("putting back an edit of %s: %w", file, err)
 	}
 	return errors.Join(errRaced, os.Rename(temp, file+".rescued-"+strconv.FormatInt(time.Now().UnixMicro(), 10)))
+}
+
+// holds says whether a file's content is the given one, without having it whole.
+func holds(path string, content []byte) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	piece := make([]byte, 64<<10)
+	for {
+		n, err := f.Read(piece)
+		if n > len(content) || !bytes.Equal(piece[:n], content[:n]) {
+			return false, nil
+		}
+		content = content[n:]
+		if errors.Is(err, io.EOF) {
+			return len(content) == 0, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 }
 
 // exchange lets two files change places in one step.

@@ -55,9 +55,12 @@ func findLayout(data []byte) (layout, bool) {
 		if end == start {
 			end = len(data)
 		}
-		line := bytes.TrimRight(data[start:end], "\r\n")
-		text := bytes.TrimLeft(line, " ")
-		indent := len(line) - len(text)
+		indent := start
+		for indent < end && data[indent] == ' ' {
+			indent++
+		}
+		text := data[indent:end] // With its break, which is trivia where nothing else stands.
+		indent -= start
 		switch {
 		case isTrivia(text):
 			// A comment that is indented deeper than the dashes belongs to the entry: it may even be text of a block scalar.
@@ -71,11 +74,11 @@ func findLayout(data []byte) (layout, bool) {
 			at.entries = append(at.entries, span{start, end})
 		case at != nil && len(at.entries) > 0 && indent > at.indent:
 			at.entries[len(at.entries)-1].end = end
-		case indent == 0 && !started && string(bytes.TrimRight(text, " ")) == "---":
+		case indent == 0 && !started && string(bytes.TrimRight(text, " \r\n")) == "---":
 			started = true
 		case indent == 0:
 			started = true
-			next := l.named(text)
+			next := l.named(bytes.TrimRight(text, "\r\n"))
 			if next == nil || next.found {
 				return l, false
 			}
@@ -134,13 +137,21 @@ func commentStart(text []byte) int {
 	return -1
 }
 
+// isTrivia says whether a line is blank or a comment; its break may be part of it.
 func isTrivia(text []byte) bool {
-	text = bytes.TrimLeft(text, " \t")
-	return len(text) == 0 || text[0] == '#'
+	for _, c := range text {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c == '#'
+		}
+	}
+	return true
 }
 
+// isDash says whether an entry begins in a line; its break may be part of it.
 func isDash(text []byte) bool {
-	return text[0] == '-' && (len(text) == 1 || text[1] == ' ')
+	return text[0] == '-' && (len(text) == 1 || text[1] == ' ' || text[1] == '\r' || text[1] == '\n')
 }
 
 // hasOddBreaks says whether the file has line breaks that only YAML takes for such: a CR alone, NEL, LS or PS. Then

@@ -42,15 +42,15 @@ type edit struct {
 }
 
 // rewrite returns the content of the file with changes in it, which lead to the catalog after, and its index.
-func rewrite(data []byte, ix index, changes []providers.Change, after *providers.Catalog) ([]byte, index, error) {
+func rewrite(on *text, ix index, changes []providers.Change, after *providers.Catalog) ([]byte, index, error) {
 	r := &rewriter{
-		data: data, index: ix, after: after,
+		data: on.data, index: ix, after: after,
 		providerEdits: make(map[int]*edit), routeEdits: make(map[int]*edit),
 	}
 	var ok bool
-	if r.layout, ok = findLayout(data); !ok || !r.matches() || hasAnchors(data) {
+	if r.layout, ok = on.layout(); !ok || !r.matches() || hasAnchors(on.data) {
 		var err error
-		if r.data, err = normalize(data); err != nil {
+		if r.data, err = normalize(on.data); err != nil {
 			return nil, index{}, err
 		}
 		if r.layout, ok = findLayout(r.data); !ok || !r.matches() {
@@ -290,22 +290,36 @@ func parseEntry(text string) *yaml.Node {
 
 // newIndex returns the index of the changed file.
 func (r *rewriter) newIndex() index {
-	var ix index
-	for i, id := range r.index.providers {
-		if e := r.providerEdits[i]; e == nil || !e.remove {
-			ix.providers = append(ix.providers, id)
-		}
+	ix := index{
+		providers: without(r.index.providers, r.providerEdits, len(r.newProviders)),
+		routes:    without(r.index.routes, r.routeEdits, len(r.newRoutes)),
 	}
 	for _, p := range r.newProviders {
 		ix.providers = append(ix.providers, p.ID)
-	}
-	for i, id := range r.index.routes {
-		if e := r.routeEdits[i]; e == nil || !e.remove {
-			ix.routes = append(ix.routes, id)
-		}
 	}
 	for _, route := range r.newRoutes {
 		ix.routes = append(ix.routes, route.ID)
 	}
 	return ix
+}
+
+// without returns the entries that are left by edits, with room for more. Where nothing changes it is the list itself.
+func without(ids []uuid.UUID, edits map[int]*edit, room int) []uuid.UUID {
+	var gone []int
+	for i, e := range edits {
+		if e.remove {
+			gone = append(gone, i)
+		}
+	}
+	if len(gone) == 0 && room == 0 {
+		return ids
+	}
+	slices.Sort(gone)
+	left := make([]uuid.UUID, 0, len(ids)-len(gone)+room)
+	from := 0
+	for _, i := range gone {
+		left = append(left, ids[from:i]...)
+		from = i + 1
+	}
+	return append(left, ids[from:]...)
 }

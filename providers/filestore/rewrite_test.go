@@ -203,7 +203,7 @@ func compose(t *testing.T, before, changes string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, newIndex, err := rewrite([]byte(before), ix, d.Changes(), after)
+	got, newIndex, err := rewrite(&text{data: []byte(before)}, ix, d.Changes(), after)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil || len(d.Changes()) == 0 {
 			return
 		}
-		got, newIndex, err := rewrite([]byte(before), ix, d.Changes(), after)
+		got, newIndex, err := rewrite(&text{data: []byte(before)}, ix, d.Changes(), after)
 		if err != nil {
 			return
 		}

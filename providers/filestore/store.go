@@ -41,7 +41,7 @@ type state struct {
 	index    index
 	warnings []providers.Problem
 
-	seen     [sha256.Size]byte // Of the newest content, which is not the catalog's when that is broken.
+	text     *text // The newest content, which is not the catalog's when it is broken. Nil when there is none.
 	problems []providers.Problem
 	err      error // Joins problems, or says why the file could not be read.
 	failures uint64

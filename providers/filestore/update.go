@@ -2,7 +2,6 @@ package filestore
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -26,7 +25,7 @@ const (
 func (s *Store) Update(
 	ctx context.Context, by providers.Actor, change func(*providers.Draft) error,
 ) (*providers.Catalog, error) {
-	return s.write(ctx, func(now *state, data []byte) (*revised, error) {
+	return s.write(ctx, func(now *state, on *text) (*revised, error) {
 		d := providers.NewDraft(now.catalog, s.now())
 		if err := change(d); err != nil {
 			return nil, err
@@ -38,13 +37,12 @@ func (s *Store) Update(
 		if err != nil {
 			return nil, err
 		}
-		content, ix, err := rewrite(data, now.index, d.Changes(), after)
+		content, ix, err := rewrite(on, now.index, d.Changes(), after)
 		if err != nil {
 			return nil, err
 		}
-		sum := sha256.Sum256(content)
-		after.Revision = revisionOf(sum)
-		r := &revised{by: by, content: content, sum: sum, catalog: after, index: ix, changes: d.Changes()}
+		after.Revision = revision(content)
+		r := &revised{by: by, content: content, catalog: after, index: ix, changes: d.Changes()}
 		if len(content) > verifyLimit {
 			return r, nil
 		}
@@ -64,7 +62,6 @@ func (s *Store) Update(
 type revised struct {
 	by      providers.Actor
 	content []byte
-	sum     [sha256.Size]byte // Of content.
 	catalog *providers.Catalog
 	index   index
 	changes []providers.Change
@@ -75,7 +72,7 @@ type revised struct {
 // write makes one change of the file. The change is composed upon the state and the content of the file at that time;
 // nil is no change.
 func (s *Store) write(
-	ctx context.Context, compose func(now *state, data []byte) (*revised, error),
+	ctx context.Context, compose func(now *state, on *text) (*revised, error),
 ) (*providers.Catalog, error) {
 	if err := s.take(ctx); err != nil {
 		return nil, err
@@ -87,11 +84,11 @@ func (s *Store) write(
 	}
 	defer release()
 	for range raceLimit {
-		data, err := s.readWhole(ctx)
+		on, err := s.readWhole(ctx)
 		if err != nil {
 			return nil, err
 		}
-		c, err := s.writeLocked(data, compose)
+		c, err := s.writeLocked(on, compose)
 		if !errors.Is(err, errRaced) {
 			return c, err
 		}
@@ -100,15 +97,15 @@ func (s *Store) write(
 }
 
 // readWhole reads the file, and gives a hand that writes it just now the time to end.
-func (s *Store) readWhole(ctx context.Context) ([]byte, error) {
+func (s *Store) readWhole(ctx context.Context) (*text, error) {
 	until := time.Now().Add(secondThought)
 	retry := time.NewTicker(settle)
 	defer retry.Stop()
 	for {
 		patient := time.Now().Before(until)
-		data, again := s.readLocked(patient, nil)
+		content, again := s.readLocked(patient, nil)
 		if !patient || !again && s.current.Load().err == nil {
-			return data, nil
+			return content, nil
 		}
 		s.doubted = nil // Else the next reading would call it broken for good.
 		select {
@@ -119,9 +116,9 @@ func (s *Store) readWhole(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// writeLocked makes a change upon data, which is what the file held a moment ago.
+// writeLocked makes a change upon what the file held a moment ago.
 func (s *Store) writeLocked(
-	data []byte, compose func(now *state, data []byte) (*revised, error),
+	on *text, compose func(now *state, on *text) (*revised, error),
 ) (*providers.Catalog, error) {
 	now := s.current.Load()
 	if now.err != nil {
@@ -129,22 +126,22 @@ func (s *Store) writeLocked(
 	}
 	if s.journal.revision != now.catalog.Revision {
 		// It could not be written when the file was read, or was taken away since.
-		if err := s.noteEdit(data, now.catalog, s.changedAt(s.path), true); err != nil {
+		if err := s.noteEdit(on.data, now.catalog, s.changedAt(s.path), true); err != nil {
 			return nil, readOnly(fmt.Errorf("writing the journal: %w", err))
 		}
 	}
-	r, err := compose(now, data)
+	r, err := compose(now, on)
 	if err != nil {
 		return nil, err
 	}
 	if r == nil {
 		return now.catalog, nil
 	}
-	if err := s.commit(data, r); err != nil {
+	if err := s.commit(on.data, r); err != nil {
 		return nil, readOnly(err)
 	}
 	next := &state{
-		catalog: r.catalog, index: r.index, seen: r.sum, loaded: s.now(), failures: now.failures,
+		catalog: r.catalog, index: r.index, text: &text{data: r.content}, loaded: s.now(), failures: now.failures,
 		warnings: r.warnings,
 	}
 	s.publish(next)

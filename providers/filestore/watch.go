@@ -100,6 +100,9 @@ func (s *Store) reread(ctx context.Context) (again bool) {
 	if s.take(ctx) != nil {
 		return false
 	}
-	defer s.release()
-	return s.loadLocked(ctx, true)
+	again = s.loadLocked(ctx, true)
+	s.release()
+	// Whoever writes next needs the layout, and there is time for it now.
+	s.current.Load().text.prepare()
+	return again
 }
