@@ -224,8 +224,8 @@ func (w *worker) dressInside(from, to transport.Flow, b branch, m *message.Messa
 	}
 	w.maxForwards(m)
 	w.number(m, rq.cseq, b.cseq)
-	if p.renumber {
-		w.numberRAck(m, p)
+	if p.sealed && p.cookie.numbered {
+		w.numberOthers(m, p)
 	}
 	w.routes(m, p)
 	if m.Has(message.PAssertedIdentity) {

@@ -33,6 +33,7 @@ const (
 	SessionExpires
 	RAck
 	RSeq
+	Event
 	Private // VB-* and VBOUT-*: headers between the media servers and us, never forwarded.
 	numKinds
 )
@@ -71,6 +72,8 @@ func kindOf(name []byte) Kind {
 			return ContentEncoding
 		case 'x':
 			return SessionExpires
+		case 'o':
+			return Event
 		}
 	case 2:
 		return is(name, "To", "to", To)
@@ -89,6 +92,9 @@ func kindOf(name []byte) Kind {
 			return is(name, "RAck", "rack", RAck)
 		}
 	case 5:
+		if name[0]|0x20 == 'e' {
+			return is(name, "Event", "event", Event)
+		}
 		return is(name, "Route", "route", Route)
 	case 6:
 		return is(name, "Reason", "reason", Reason)

@@ -143,7 +143,7 @@ func TestKinds(t *testing.T) {
 		"WWW-Authenticate": message.WWWAuthenticate, "Retry-After": message.RetryAfter, "Timestamp": message.Timestamp,
 		"P-Asserted-Identity": message.PAssertedIdentity, "Privacy": message.Privacy, "Max-Breadth": message.MaxBreadth,
 		"Reason": message.Reason, "x": message.SessionExpires, "Session-Expires": message.SessionExpires,
-		"RAck": message.RAck, "RSeq": message.RSeq, "VB-CUSTOMER-ID": message.Private, "VBOUT-CODECS": message.Private,
+		"RAck": message.RAck, "RSeq": message.RSeq, "Event": message.Event, "o": message.Event, "Evens": message.Other, "VB-CUSTOMER-ID": message.Private, "VBOUT-CODECS": message.Private,
 		"vbout-SDP_Transport": message.Private, "Vb-X": message.Private, "VBX": message.Other, "VBOUT": message.Other,
 		"Subject": message.Other, "s": message.Other, "Record-Rout": message.Other, "Fromm": message.Other,
 		"k": message.Other, "Viaa": message.Other, "Rabc": message.Other, "Max-Breadtx": message.Other,
