@@ -53,13 +53,13 @@ func checkAnswered(t *testing.T, n *node, g *guard, a, b *peer) {
 	t.Helper()
 	inv := a.invite("+15551234567").offering(wideOffer())
 	a.send(t, inv)
-	first := b.expect(t, request("INVITE"))
+	first := b.expectNew(t, request("INVITE"))
 	if g.proof(first) != nil {
 		t.Errorf("credentials that nobody asked for:\n%s", first.raw)
 	}
 	expectCSeq(t, first, 100)
 	g.ask(t, b, first, "abc")
-	second := b.expect(t, request("INVITE").and("again", func(m *msg) bool { return m.raw != first.raw }))
+	second := b.expectNew(t, request("INVITE").and("again", func(m *msg) bool { return m.raw != first.raw }))
 	g.check(t, second, "abc", 1)
 	expectCSeq(t, second, 101)
 	changed := []string{"Via", "CSeq", "Record-Route", "Proxy-Authorization", "Authorization"}
@@ -81,7 +81,7 @@ func checkAnswered(t *testing.T, n *node, g *guard, a, b *peer) {
 	}
 	down, up := a.callerDialog(inv, rep), b.calleeDialog(second, ok)
 	down.send(t, down.ack(rep))
-	expectCSeq(t, b.expect(t, request("ACK")), 101)
+	expectCSeq(t, b.expectNew(t, request("ACK")), 101)
 	up.hangUp(t, a)
 	n.expectMetric(t, 1, "dialrouter_calls_total", "outcome", "answered")
 	n.expectMetric(t, 1, "dialrouter_attempts_total")
@@ -131,10 +131,10 @@ func TestCredentialsChoose(t *testing.T) {
 				fmt.Sprintf("credentials: {username: dial, password: secret, realm: %q}", tt.realm)))})
 			a := n.caller(t)
 			a.send(t, a.invite("+15551234567"))
-			first := b.expect(t, request("INVITE"))
+			first := b.expectNew(t, request("INVITE"))
 			b.respond(t, first, b.reply(first, 407).add(tt.lines...))
-			b.expect(t, request("ACK"))
-			second := b.expect(t, request("INVITE"))
+			b.expectNew(t, request("ACK"))
+			second := b.expectNew(t, request("INVITE"))
 			tt.want.check(t, second, "n", 1)
 			if n := len(second.all("Proxy-Authorization")); n != 1 {
 				t.Errorf("%d times credentials, want 1:\n%s", n, second.raw)
@@ -163,10 +163,10 @@ func TestCredentialsOfNoUse(t *testing.T) {
 				trunk("b", b, "priority: 1", "credentials: {username: dial, password: secret, realm: b.example}"), trunk("c", c, "priority: 2"))})
 			a := n.caller(t)
 			a.send(t, a.invite("+15551234567"))
-			first := b.expect(t, request("INVITE"))
+			first := b.expectNew(t, request("INVITE"))
 			b.respond(t, first, b.reply(first, 407).add(line))
-			b.expect(t, request("ACK"))
-			at := c.expect(t, request("INVITE"))
+			b.expectNew(t, request("ACK"))
+			at := c.expectNew(t, request("INVITE"))
 			expectCSeq(t, at, 100)
 			c.answer(t, at, 486)
 			a.expect(t, status(486))
@@ -190,13 +190,13 @@ func TestCredentialsRefused(t *testing.T) {
 	a := n.caller(t)
 	refuse := func(p *peer, nonce string) {
 		t.Helper()
-		first := p.expect(t, request("INVITE"))
+		first := p.expectNew(t, request("INVITE"))
 		expectCSeq(t, first, 100)
 		if g.proof(first) != nil {
 			t.Errorf("credentials of another attempt:\n%s", first.raw)
 		}
 		g.ask(t, p, first, nonce)
-		second := p.expect(t, request("INVITE"))
+		second := p.expectNew(t, request("INVITE"))
 		g.check(t, second, nonce, 1)
 		g.ask(t, p, second, nonce+"2")
 	}
@@ -227,19 +227,19 @@ func TestCredentialsFailover(t *testing.T) {
 	a := n.caller(t)
 	inv := a.invite("+15551234567")
 	a.send(t, inv)
-	wrong.ask(t, b, b.expect(t, request("INVITE")), "n")
-	wrong.ask(t, b, b.expect(t, request("INVITE")), "n2")
-	right.ask(t, c, c.expect(t, request("INVITE")), "m")
-	got := c.expect(t, request("INVITE"))
+	wrong.ask(t, b, b.expectNew(t, request("INVITE")), "n")
+	wrong.ask(t, b, b.expectNew(t, request("INVITE")), "n2")
+	right.ask(t, c, c.expectNew(t, request("INVITE")), "m")
+	got := c.expectNew(t, request("INVITE"))
 	right.check(t, got, "m", 1)
 	expectCSeq(t, got, 101)
 	c.answer(t, got, 200)
 	rep := a.expect(t, status(200))
 	call := a.callerDialog(inv, rep)
 	call.send(t, call.ack(rep))
-	expectCSeq(t, c.expect(t, request("ACK")), 101)
+	expectCSeq(t, c.expectNew(t, request("ACK")), 101)
 	call.send(t, call.request("BYE"))
-	bye := c.expect(t, request("BYE"))
+	bye := c.expectNew(t, request("BYE"))
 	expectCSeq(t, bye, 109)
 	c.answer(t, bye, 200)
 	expectCSeq(t, a.expect(t, status(200).to("BYE")), 101)
@@ -253,16 +253,16 @@ func TestCredentialsStale(t *testing.T) {
 	n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1"), trunk("c", c, "priority: 2"))})
 	a := n.caller(t)
 	a.send(t, a.invite("+15551234567"))
-	g.ask(t, b, b.expect(t, request("INVITE")), "n1")
+	g.ask(t, b, b.expectNew(t, request("INVITE")), "n1")
 	g.more = ", stale=TRUE"
-	second := b.expect(t, request("INVITE"))
+	second := b.expectNew(t, request("INVITE"))
 	g.check(t, second, "n1", 1)
 	g.ask(t, b, second, "n2")
-	third := b.expect(t, request("INVITE"))
+	third := b.expectNew(t, request("INVITE"))
 	g.check(t, third, "n2", 1)
 	expectCSeq(t, third, 102)
 	g.ask(t, b, third, "n3")
-	c.answer(t, c.expect(t, request("INVITE")), 486)
+	c.answer(t, c.expectNew(t, request("INVITE")), 486)
 	a.expect(t, status(486))
 	b.expectCount(t, request("INVITE"), 3)
 }
@@ -278,7 +278,7 @@ func TestCredentialsReused(t *testing.T) {
 	call := func(inv *draft) *msg {
 		t.Helper()
 		a.send(t, inv)
-		return b.expect(t, request("INVITE").of(inv.get("Call-ID")))
+		return b.expectNew(t, request("INVITE").of(inv.get("Call-ID")))
 	}
 	end := func(inv *draft, got *msg) {
 		t.Helper()
@@ -287,7 +287,7 @@ func TestCredentialsReused(t *testing.T) {
 	}
 	inv := a.invite("+15551234567")
 	g.ask(t, b, call(inv), "n")
-	end(inv, b.expect(t, request("INVITE")))
+	end(inv, b.expectNew(t, request("INVITE")))
 	for nth := 2; nth < 6; nth++ {
 		if nth == 4 {
 			// What is known of a provider outlives a change of the catalog that leaves its credentials alone.
@@ -308,7 +308,7 @@ func TestCredentialsReused(t *testing.T) {
 	for i := range counts {
 		caller := n.caller(t)
 		wg.Go(func() { caller.send(t, caller.invite("+15551234567")) })
-		got := b.expect(t, request("INVITE"))
+		got := b.expectNew(t, request("INVITE"))
 		counts[i] = g.proof(got)["nc"]
 		b.answer(t, got, 486)
 	}
@@ -321,7 +321,7 @@ func TestCredentialsReused(t *testing.T) {
 	// The nonce is used up, though the provider does not call it stale.
 	inv = a.invite("+15551234567")
 	g.ask(t, b, call(inv), "m")
-	got := b.expect(t, request("INVITE").of(inv.get("Call-ID")))
+	got := b.expectNew(t, request("INVITE").of(inv.get("Call-ID")))
 	g.check(t, got, "m", 1)
 	expectCSeq(t, got, 101)
 	end(inv, got)
@@ -338,7 +338,7 @@ func TestCredentialsReused(t *testing.T) {
 		t.Errorf("old credentials:\n%s", first.raw)
 	}
 	g.ask(t, b, first, "k")
-	got = b.expect(t, request("INVITE").of(inv.get("Call-ID")))
+	got = b.expectNew(t, request("INVITE").of(inv.get("Call-ID")))
 	g.check(t, got, "k", 1)
 	end(inv, got)
 }
@@ -354,15 +354,15 @@ func TestCredentialsNextNonce(t *testing.T) {
 			n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1"))})
 			a := n.caller(t)
 			a.send(t, a.invite("+15551234567"))
-			g.ask(t, b, b.expect(t, request("INVITE")), "n1")
+			g.ask(t, b, b.expectNew(t, request("INVITE")), "n1")
 			for _, nonce := range []string{"n1", "n2"} {
-				got := b.expect(t, request("INVITE"))
+				got := b.expectNew(t, request("INVITE"))
 				g.check(t, got, nonce, 1)
 				b.respond(t, got, b.reply(got, 200).add(header+`: qop=auth, rspauth="x", nextnonce="n2", nc=00000001`))
 				a.expect(t, status(200))
 				a.send(t, a.invite("+15551234567"))
 			}
-			g.check(t, b.expect(t, request("INVITE")), "n2", 2)
+			g.check(t, b.expectNew(t, request("INVITE")), "n2", 2)
 		})
 	}
 }
@@ -375,13 +375,13 @@ func TestCredentialsForbidden(t *testing.T) {
 	n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1"))})
 	a := n.caller(t)
 	a.send(t, a.invite("+15551234567"))
-	g.ask(t, b, b.expect(t, request("INVITE")), "n")
-	b.answer(t, b.expect(t, request("INVITE")), 200)
+	g.ask(t, b, b.expectNew(t, request("INVITE")), "n")
+	b.answer(t, b.expectNew(t, request("INVITE")), 200)
 	a.send(t, a.invite("+15551234567"))
-	b.answer(t, b.expect(t, request("INVITE").and("with credentials", func(m *msg) bool { return g.proof(m) != nil })), 403)
+	b.answer(t, b.expectNew(t, request("INVITE").and("with credentials", func(m *msg) bool { return g.proof(m) != nil })), 403)
 	a.expect(t, status(403))
 	a.send(t, a.invite("+15551234567"))
-	b.expect(t, request("INVITE").and("without", func(m *msg) bool { return g.proof(m) == nil }))
+	b.expectNew(t, request("INVITE").and("without", func(m *msg) bool { return g.proof(m) == nil }))
 }
 
 // TestCredentialsForTwoRealms checks a way on which two elements ask, together or one after the other, with the caller's own
@@ -399,17 +399,17 @@ func TestCredentialsForTwoRealms(t *testing.T) {
 			foreign := `Proxy-Authorization: Digest username="x", realm="third.example", nonce="y", uri="sip:z", response="0"`
 			ours := strings.Replace(foreign, "third", "b", 1)
 			a.send(t, a.invite("+15551234567").add(foreign, ours))
-			first := b.expect(t, request("INVITE"))
+			first := b.expectNew(t, request("INVITE"))
 			if together {
 				b.respond(t, first, b.reply(first, 407).add(proxy.line("n1"), inner.line("n2")))
-				b.expect(t, request("ACK"))
+				b.expectNew(t, request("ACK"))
 			} else {
 				proxy.ask(t, b, first, "n1")
-				second := b.expect(t, request("INVITE"))
+				second := b.expectNew(t, request("INVITE"))
 				proxy.check(t, second, "n1", 1)
 				inner.ask(t, b, second, "n2")
 			}
-			got := b.expect(t, request("INVITE"))
+			got := b.expectNew(t, request("INVITE"))
 			proxy.check(t, got, "n1", map[bool]int{true: 1, false: 2}[together])
 			inner.check(t, got, "n2", 1)
 			if all := got.all("Proxy-Authorization"); len(all) != 2 || "Proxy-Authorization: "+all[0] != foreign {
@@ -418,7 +418,7 @@ func TestCredentialsForTwoRealms(t *testing.T) {
 			b.answer(t, got, 200)
 			a.expect(t, status(200))
 			a.send(t, a.invite("+15551234567"))
-			got = b.expect(t, request("INVITE"))
+			got = b.expectNew(t, request("INVITE"))
 			proxy.check(t, got, "n1", map[bool]int{true: 2, false: 3}[together])
 			inner.check(t, got, "n2", 2)
 		})
@@ -433,8 +433,8 @@ func TestCredentialsOutsideInvite(t *testing.T) {
 	n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1"))})
 	a := n.caller(t)
 	a.send(t, a.request("MESSAGE", "+15551234567").with("text/plain", "hello"))
-	g.ask(t, b, b.expect(t, request("MESSAGE")), "n")
-	second := b.expect(t, request("MESSAGE").and("again", func(m *msg) bool { return g.proof(m) != nil }))
+	g.ask(t, b, b.expectNew(t, request("MESSAGE")), "n")
+	second := b.expectNew(t, request("MESSAGE").and("again", func(m *msg) bool { return g.proof(m) != nil }))
 	g.check(t, second, "n", 1)
 	b.answer(t, second, 200)
 	expectCSeq(t, a.expect(t, status(200)), 100)
@@ -450,8 +450,8 @@ func TestCredentialsAreSecret(t *testing.T) {
 	n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1"))})
 	a := n.caller(t)
 	a.send(t, a.invite("+15551234567"))
-	g.ask(t, b, b.expect(t, request("INVITE")), "n")
-	second := b.expect(t, request("INVITE"))
+	g.ask(t, b, b.expectNew(t, request("INVITE")), "n")
+	second := b.expectNew(t, request("INVITE"))
 	response := g.proof(second)["response"]
 	b.respond(t, second, b.reply(second, 407).add(g.line("n2")))
 	a.expect(t, status(407))

@@ -59,7 +59,7 @@ func (g *guard) ask(t *testing.T, p *peer, req *msg, nonce string) {
 	if req.method() != "INVITE" {
 		return
 	}
-	ack := p.expect(t, request("ACK").of(req.get("Call-ID")).and("for this one", func(m *msg) bool {
+	ack := p.expectNew(t, request("ACK").of(req.get("Call-ID")).and("for this one", func(m *msg) bool {
 		return m.list("Via")[0] == req.list("Via")[0]
 	}))
 	was, _ := req.cseq()
