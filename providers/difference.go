@@ -19,10 +19,11 @@ func (p *Provider) Same(other *Provider) bool {
 
 // same tells nil from empty: a list without codes is one of its own, no list is the configuration's.
 func (f Failover) same(other Failover) bool {
-	if (f.Next == nil) != (other.Next == nil) || (f.AfterRinging == nil) != (other.AfterRinging == nil) {
+	if (f.Next == nil) != (other.Next == nil) || (f.AfterRinging == nil) != (other.AfterRinging == nil) ||
+		(f.Rules == nil) != (other.Rules == nil) {
 		return false
 	}
-	return slices.Equal(f.Next, other.Next) && (f.AfterRinging == nil || *f.AfterRinging == *other.AfterRinging)
+	return f.Preset == other.Preset && slices.Equal(f.Rules, other.Rules) && slices.Equal(f.Next, other.Next) && (f.AfterRinging == nil || *f.AfterRinging == *other.AfterRinging)
 }
 
 // same tells nil from empty, as for Failover.

@@ -48,8 +48,32 @@ type budgetsJSON struct {
 }
 
 type failoverJSON struct {
-	Next         []string `json:"next"`
-	AfterRinging *bool    `json:"after_ringing"`
+	Next         []string   `json:"next"`
+	AfterRinging *bool      `json:"after_ringing"`
+	Preset       string     `json:"preset"`
+	Rules        []ruleJSON `json:"rules"`
+}
+
+type ruleJSON struct {
+	Code   string `json:"code"`
+	Cause  int    `json:"cause"`
+	Reason string `json:"reason"`
+	Header string `json:"header"`
+	Then   Action `json:"then"`
+	For    string `json:"for"`
+	As     string `json:"as"`
+}
+
+// rulesJSON tells nil from empty, as Failover does.
+func rulesJSON(rules []Rule) []ruleJSON {
+	if rules == nil {
+		return nil
+	}
+	all := make([]ruleJSON, len(rules))
+	for i, r := range rules {
+		all[i] = ruleJSON{r.Code, r.Cause, r.Reason, r.Header, r.Then, durationJSON(r.For), r.As}
+	}
+	return all
 }
 
 type healthJSON struct {
@@ -126,7 +150,9 @@ func (p Provider) MarshalJSON() ([]byte, error) {
 		Budgets: budgetsJSON{
 			durationJSON(p.Budgets.NoReply), durationJSON(p.Budgets.NoRinging), durationJSON(p.Budgets.Answer),
 		},
-		Failover:      failoverJSON(p.Failover),
+		Failover: failoverJSON{
+			p.Failover.Next, p.Failover.AfterRinging, p.Failover.Preset, rulesJSON(p.Failover.Rules),
+		},
 		Limits:        limitsJSON(p.Limits),
 		Credentials:   credentialsJSON(p.Credentials),
 		SecretHeaders: []string{},

@@ -45,10 +45,12 @@ type Budgets struct {
 }
 
 // Failover tells which replies of a provider let the next provider try. The zero value means: as configured for
-// all providers.
+// all providers. The first rule that fits decides, then the preset, then Next.
 type Failover struct {
 	Next         []string // Status codes and classes: "404", "5xx". Nil: the configuration's list.
 	AfterRinging *bool    // Whether a 18x still allows the next provider. Nil: as configured.
+	Preset       string   `json:",omitzero"` // A name of Presets, or NoPreset. "": as configured.
+	Rules        []Rule   `json:",omitzero"` // Nil: the configuration's.
 }
 
 // Limits bound what a provider is given. Zero means no limit.
@@ -133,6 +135,7 @@ func (p *Provider) Clone() *Provider {
 		after := *p.Failover.AfterRinging
 		c.Failover.AfterRinging = &after
 	}
+	c.Failover.Rules = slices.Clone(p.Failover.Rules)
 	c.Probing.Up = slices.Clone(p.Probing.Up)
 	return &c
 }

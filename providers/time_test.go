@@ -116,13 +116,16 @@ func TestJSON(t *testing.T) {
 "name":"n","detail":"","metadata":{},"codecs":"","health_status":"unknown","health_checked_at":null,
 "tm_create":"2026-04-23T12:00:00.123456Z","tm_update":"2026-04-23T12:00:00.123456Z","tm_delete":"9999-01-01T00:00:00.000000Z",
 "transport":"","enabled":false,"raw_user":false,"follow_redirects":false,
-"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"0s"},"failover":{"next":null,"after_ringing":null},
+"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"0s"},"failover":{"next":null,"after_ringing":null,"preset":"","rules":null},
 "limits":{"calls":0,"cps":0},"credentials":{"username":"","password":"","realm":""},"secret_headers":[],
 "health":{"probe":true,"interval":"0s","up":null}}`},
 		{&providers.Provider{
 			ID: id, TechHeaders: []providers.Header{{Name: "X-Z", Value: "1"}, {Name: "X-A", Value: "s3cret", Secret: true}},
 			Metadata: map[string]string{"a": "b"}, HealthStatus: providers.HealthHealthy, HealthCheckedAt: noon, Enabled: true,
-			Budgets: providers.Budgets{Answer: 90 * time.Second}, Failover: providers.Failover{Next: []string{"5xx"}, AfterRinging: &no},
+			Budgets: providers.Budgets{Answer: 90 * time.Second}, Failover: providers.Failover{
+				Next: []string{"5xx"}, AfterRinging: &no, Preset: "telnyx",
+				Rules: []providers.Rule{{Code: "503", Cause: 34, Then: providers.ActionRest, For: 90 * time.Second, As: "limit"}},
+			},
 			Limits: providers.Limits{CPS: 0.5}, Credentials: providers.Credentials{Username: "u", Password: "s3cret"},
 			Probing: providers.Probing{Off: true, Interval: time.Minute, Up: []string{"2xx"}}, TmDelete: noon,
 		}, `{
@@ -131,7 +134,8 @@ func TestJSON(t *testing.T) {
 "health_status":"healthy","health_checked_at":"2026-04-23T12:00:00.123456Z",
 "tm_create":"9999-01-01T00:00:00.000000Z","tm_update":"9999-01-01T00:00:00.000000Z","tm_delete":"2026-04-23T12:00:00.123456Z",
 "transport":"","enabled":true,"raw_user":false,"follow_redirects":false,
-"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"1m30s"},"failover":{"next":["5xx"],"after_ringing":false},
+"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"1m30s"},"failover":{"next":["5xx"],"after_ringing":false,"preset":"telnyx","rules":[
+{"code":"503","cause":34,"reason":"","header":"","then":"next and rest","for":"1m30s","as":"limit"}]},
 "limits":{"calls":0,"cps":0.5},"credentials":{"username":"u","password":"********","realm":""},"secret_headers":["X-A"],
 "health":{"probe":false,"interval":"1m","up":["2xx"]}}`},
 		{providers.Route{ID: id, CustomerID: providers.Everyone, Name: "n", ProviderID: id, Priority: 1, Target: "+1", Weight: 100}, `{

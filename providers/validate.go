@@ -243,6 +243,7 @@ func (v *validator) failover(f Failover) {
 	if len(f.Next) > highestCode-lowestCode+1 {
 		v.addf("failover.next", "", "holds more elements than there are codes")
 	}
+	v.rules(f.Preset, f.Rules)
 }
 
 func (v *validator) probing(p Probing) {

@@ -17,7 +17,8 @@ import (
 const fullProvider = `{"type":"sip","hostname":"[2001:db8::1]:5061","tech_prefix":"9#","tech_postfix":"@sip.example",
 	"tech_headers":{"X-B":"2","x-a":"1","X-Secret":"hush"},"name":"full","detail":"two\nlines <&>","codecs":"PCMU, opus",
 	"transport":"tls","enabled":false,"raw_user":true,"follow_redirects":true,
-	"budgets":{"no_reply":"1500ms","no_ringing":"10s","answer":"1h"},"failover":{"next":["404","5XX"],"after_ringing":true},
+	"budgets":{"no_reply":"1500ms","no_ringing":"10s","answer":"1h"},"failover":{"next":["404","5XX"],"after_ringing":true,"preset":"twilio",
+	"rules":[{"code":"5XX","cause":34,"reason":"busy","header":"Warning","then":"retry after","for":"1500ms","as":"limit"},{"reason":"D22","then":"final"}]},
 	"limits":{"calls":7,"cps":0.5},"credentials":{"username":"u","password":"hush","realm":"r"},"secret_headers":["X-SECRET"],
 	"health":{"probe":false,"interval":"90s","up":["2XX","404"]}}`
 
@@ -33,7 +34,9 @@ func TestProviderLives(t *testing.T) {
 		`"tech_headers":{"x-a":"1","X-B":"2","X-Secret":"********"},"name":"full","detail":"two\nlines \u003c\u0026\u003e",` +
 		`"metadata":{},"codecs":"PCMU, opus","health_status":"unknown","health_checked_at":null,"tm_create":%q,"tm_update":%q,` +
 		`"tm_delete":"9999-01-01T00:00:00.000000Z","transport":"tls","enabled":false,"raw_user":true,"follow_redirects":true,` +
-		`"budgets":{"no_reply":"1.5s","no_ringing":"10s","answer":"1h"},"failover":{"next":["404","5xx"],"after_ringing":true},` +
+		`"budgets":{"no_reply":"1.5s","no_ringing":"10s","answer":"1h"},"failover":{"next":["404","5xx"],"after_ringing":true,"preset":"twilio",` +
+		`"rules":[{"code":"5xx","cause":34,"reason":"busy","header":"Warning","then":"retry after","for":"1.5s","as":"limit"},` +
+		`{"code":"","cause":0,"reason":"D22","header":"","then":"final","for":"0s","as":""}]},` +
 		`"limits":{"calls":7,"cps":0.5},"credentials":{"username":"u","password":"********","realm":"r"},"secret_headers":["X-Secret"],` +
 		`"health":{"probe":false,"interval":"1m30s","up":["2xx","404"]}}`
 	if got, want := made.body, fmt.Sprintf(`{"id":%q,`+want+"\n", id, m["tm_create"], m["tm_create"]); got != want {
@@ -57,7 +60,7 @@ func TestProviderLives(t *testing.T) {
 	const wantPlain = `"type":"sip","hostname":"h.example","tech_prefix":"","tech_postfix":"","tech_headers":{},"name":"plain",` +
 		`"detail":"","metadata":{},"codecs":"","health_status":"unknown","health_checked_at":null,"tm_create":%q,"tm_update":%q,` +
 		`"tm_delete":"9999-01-01T00:00:00.000000Z","transport":"","enabled":true,"raw_user":false,"follow_redirects":false,` +
-		`"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"0s"},"failover":{"next":null,"after_ringing":null},` +
+		`"budgets":{"no_reply":"0s","no_ringing":"0s","answer":"0s"},"failover":{"next":null,"after_ringing":null,"preset":"","rules":null},` +
 		`"limits":{"calls":0,"cps":0},"credentials":{"username":"","password":"","realm":""},"secret_headers":[],` +
 		`"health":{"probe":true,"interval":"0s","up":null}}`
 	if got, want := put.body, fmt.Sprintf(`{"id":%q,`+wantPlain+"\n", id, m["tm_create"], plain["tm_update"]); got != want {
@@ -308,7 +311,7 @@ func TestOddGoodBodies(t *testing.T) {
 	r := newRig(t)
 	for name, body := range map[string]string{
 		"nulls": `{"type":"sip","hostname":"h.example","name":"a","codecs":null,"tech_headers":null,"budgets":null,
-			"failover":{"next":null,"after_ringing":null},"limits":{"calls":null},"credentials":{"password":null},"secret_headers":null,
+			"failover":{"next":null,"after_ringing":null,"preset":null,"rules":null},"limits":{"calls":null},"credentials":{"password":null},"secret_headers":null,
 			"enabled":null,"id":null,"metadata":null,"tm_create":null,"tm_delete":null,"health_status":null,"health_checked_at":null}`,
 		"what a new one has": `{"type":"sip","hostname":"h.example","name":"b","metadata":{},"health_status":"unknown",
 			"health_checked_at":null,"tm_delete":"9999-01-01T00:00:00.000000Z"}`,

@@ -135,6 +135,8 @@ func (o *object) failover(f *providers.Failover) {
 	if inner.boolean("after_ringing", &after) {
 		f.AfterRinging = &after
 	}
+	inner.text("preset", &f.Preset)
+	inner.rules(f)
 	_ = inner.done("failover")
 }
 

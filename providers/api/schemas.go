@@ -22,6 +22,14 @@ func oneOf(description string, values ...any) dict {
 	return dict{{"type", "string"}, {"enum", values}, {"description", description}}
 }
 
+// values are those of an enumeration, others in front.
+func values(all []string, others ...any) []any {
+	for _, one := range all {
+		others = append(others, one)
+	}
+	return others
+}
+
 func uuidSchema(description string) dict {
 	return dict{{"type", "string"}, {"format", "uuid"}, {"description", description}}
 }
@@ -134,7 +142,10 @@ func providerProperties() []property {
 			property{name: "answer", schema: duration("It rings, but nobody answers.")})},
 		property{name: "failover", schema: read("What lets the next provider try; null is the configuration's.",
 			property{name: "next", schema: nullable(listOf(text("A code or a class: 404, 5xx."), "Replies."))},
-			property{name: "after_ringing", schema: nullable(boolean("Whether that holds after an 18x."))})},
+			property{name: "after_ringing", schema: nullable(boolean("Whether that holds after an 18x."))},
+			property{name: "preset", schema: with(oneOf("Rules for a carrier's replies, behind those given; none of the names "+
+				"is the configuration's.", values(providers.Presets(), "", providers.NoPreset)...), "")},
+			property{name: "rules", schema: nullable(listOf(ruleSchema(), "The first that fits decides, before next."))})},
 		property{name: "limits", schema: read("What it is given at most; 0 is no limit.",
 			property{name: "calls", schema: with(integer("Calls at the same time."), 0)},
 			property{name: "cps", schema: with(dict{{"type", "number"}, {"description", "New calls per second."}}, 0)})},

@@ -70,6 +70,8 @@ func TestHostileBodies(t *testing.T) {
 		"masks":          start + `"tech_headers":{` + many(`"X-%d":"********",`) + `}}`,
 		"secret headers": start + `"tech_headers":{` + many(`"X-%d":"",`)[:400_000] + `"X":""},"secret_headers":[` + many(`"X-%d",`)[:500_000] + `""]}`,
 		"codes":          start + `"failover":{"next":[` + many(`"%d",`) + `]}}`,
+		"rules":          start + `"failover":{"rules":[` + many(`{"a":%d},`) + `]}}`,
+		"empty rules":    start + `"failover":{"rules":[` + many(`{},`)[:400_000] + `{}]}}`,
 		"long texts":     start + `"detail":"` + strings.Repeat(`\u0000`, 100_000) + `"}`,
 		"deep":           start + `"limits":` + strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000) + `}`,
 	} {

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -37,7 +38,6 @@ var (
 	//nolint:gochecknoglobals // A table.
 	routeKeys    = []string{"target", "provider", "priority", "weight", "customer_id", "id", "name", "detail"}
 	budgetKeys   = []string{"no_reply", "no_ringing", "answer"} //nolint:gochecknoglobals // A table.
-	failoverKeys = []string{"next", "after_ringing"}            //nolint:gochecknoglobals // A table.
 	limitKeys    = []string{"calls", "cps"}                     //nolint:gochecknoglobals // A table.
 	healthKeys   = []string{"probe", "interval", "up"}          //nolint:gochecknoglobals // A table.
 	secretKeys   = []string{"username", "password", "realm"}    //nolint:gochecknoglobals // A table.
@@ -155,6 +155,10 @@ func covers(bad, field string) bool {
 func fieldLine(n *yaml.Node, field string) int {
 	line := n.Line
 	for _, name := range strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		if at, err := strconv.Atoi(name); err == nil && n.Kind == yaml.SequenceNode && at < len(n.Content) {
+			line, n = n.Content[at].Line, resolve(n.Content[at])
+			continue
+		}
 		i := keyPlace(n, name)
 		if i < 0 {
 			break
@@ -236,6 +240,13 @@ func (d *decoder) failover(f *providers.Failover, path string, n *yaml.Node) {
 			if d.boolean(&after, path, v) {
 				f.AfterRinging = &after
 			}
+		case "preset":
+			d.word(&f.Preset, path, v)
+		case "rules":
+			f.Rules = []providers.Rule{}
+			d.elements(path, v, func(path string, v *yaml.Node) {
+				f.Rules = append(f.Rules, d.rule(path, v))
+			})
 		default:
 			return false
 		}

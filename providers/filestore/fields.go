@@ -132,7 +132,15 @@ func failoverFields(f providers.Failover) []fieldValue {
 	if f.AfterRinging != nil {
 		after = field("after_ringing", strconv.FormatBool(*f.AfterRinging), "null")
 	}
-	return []fieldValue{next, after}
+	rules := field("rules", "null", "null")
+	if f.Rules != nil {
+		all := make([]string, len(f.Rules))
+		for i := range f.Rules {
+			all[i] = mappingField("", false, ruleFields(&f.Rules[i])).flow
+		}
+		rules = field("rules", "["+strings.Join(all, ", ")+"]", "null")
+	}
+	return []fieldValue{textField("preset", f.Preset, `""`), rules, next, after}
 }
 
 // routeFields returns the keys of an entry in the order in which they are written.

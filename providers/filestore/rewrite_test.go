@@ -98,6 +98,13 @@ func changeProvider(d *providers.Draft, verb, name string, fields []string) erro
 			if value != "" {
 				p.Failover.Next = strings.Split(value, "|")
 			}
+		case "preset":
+			p.Failover.Preset = value
+		case "rule":
+			code, reason, _ := strings.Cut(value, "|")
+			p.Failover.Rules = append(p.Failover.Rules, providers.Rule{Code: code, Reason: reason, Then: providers.ActionNext})
+		case "rules":
+			p.Failover.Rules = []providers.Rule{}
 		case "after_ringing":
 			after := value == "true"
 			p.Failover.AfterRinging = &after

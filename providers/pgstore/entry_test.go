@@ -27,8 +27,11 @@ func TestStoredForm(t *testing.T) {
 		TechHeaders: []providers.Header{{Name: "X-Token", Value: "s3cret", Secret: true}}, Name: "a", Detail: "d",
 		Metadata: map[string]string{"k": "v"}, Codecs: "PCMU", TmCreate: at, TmUpdate: at, TmDelete: at,
 		Transport: "tls", Enabled: true, RawUser: true, FollowRedirects: true,
-		Budgets:     providers.Budgets{NoReply: 1, NoRinging: 2, Answer: 3},
-		Failover:    providers.Failover{Next: []string{"404"}, AfterRinging: &no},
+		Budgets: providers.Budgets{NoReply: 1, NoRinging: 2, Answer: 3},
+		Failover: providers.Failover{
+			Next: []string{"404"}, AfterRinging: &no, Preset: "telnyx",
+			Rules: []providers.Rule{{Code: "403", Cause: 21, Reason: "r", Header: "h", Then: providers.ActionRest, For: 4, As: "limit"}},
+		},
 		Limits:      providers.Limits{Calls: 7, CPS: 0.5},
 		Credentials: providers.Credentials{Username: "u", Password: "p", Realm: "r"},
 		Probing:     providers.Probing{Off: true, Interval: 4, Up: []string{"2xx"}},
@@ -43,6 +46,14 @@ func TestStoredForm(t *testing.T) {
 	}
 	compare(t, "provider.json", body)
 	if got, err := decodeProvider(body); err != nil || !reflect.DeepEqual(*got, p) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+	old, err := os.ReadFile(filepath.Join("testdata", "provider_before_rules.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Failover.Preset, p.Failover.Rules = "", nil
+	if got, err := decodeProvider(old); err != nil || !reflect.DeepEqual(*got, p) {
 		t.Errorf("read %+v, %v", got, err)
 	}
 	body, err = encodeRoute(&r)

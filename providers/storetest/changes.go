@@ -110,6 +110,7 @@ func (t trial) immutable() {
 			return err
 		}
 		p.TechHeaders[0].Value, p.Metadata["telnyx_fqdn"], p.Failover.Next[0] = "x", "x", "403"
+		p.Failover.Rules[0].Code = "404"
 		_, err = d.ReplaceProvider(*p)
 		return err
 	})

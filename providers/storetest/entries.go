@@ -18,8 +18,15 @@ func full(name string) providers.Provider {
 		TechHeaders: []providers.Header{{Name: "X-Account", Value: "42"}, {Name: "X-Token", Value: "s3cret", Secret: true}},
 		Metadata:    map[string]string{"telnyx_fqdn": "a.example", "telnyx_profile_id": "17"},
 		Transport:   providers.TransportTLS, RawUser: true, FollowRedirects: true,
-		Budgets:     providers.Budgets{NoReply: time.Second, NoRinging: 90 * time.Second, Answer: time.Hour},
-		Failover:    providers.Failover{Next: []string{"404", "5xx"}, AfterRinging: &yes},
+		Budgets: providers.Budgets{NoReply: time.Second, NoRinging: 90 * time.Second, Answer: time.Hour},
+		Failover: providers.Failover{
+			Next: []string{"404", "5xx"}, AfterRinging: &yes, Preset: "telnyx", Rules: []providers.Rule{
+				{Code: "403", Reason: "D22", Then: providers.ActionNext, As: "limit"},
+				{Code: "503", Cause: 34, Then: providers.ActionRest, For: 90 * time.Second},
+				{Code: "500-504", Header: "X-Error", Reason: "*a, {b}: 'c' #d*", Then: providers.ActionRetry},
+				{Reason: "486", Then: providers.ActionFinal},
+			},
+		},
 		Limits:      providers.Limits{Calls: 7, CPS: 0.5},
 		Credentials: providers.Credentials{Username: "user", Password: "p4ssword", Realm: "realm"},
 		Probing:     providers.Probing{Off: true, Interval: time.Minute, Up: []string{"2xx", "404"}},
