@@ -8,7 +8,7 @@
 //	codecs:   "PCMU,PCMA"
 //	numbers:  {international_prefixes}
 //	budgets:  {no_reply, no_ringing, answer, setup, max_attempts}
-//	failover: {next, after_ringing}
+//	failover: {preset, rules: [{code, cause, reason, header, then, for, as}], next, after_ringing}
 //	drain:    30s
 //	health:   {interval, timeout, down_after, up_after, failures, quality: {min_samples, margin}}
 //	calls:    {keep, file, max_size, max_files}
@@ -94,10 +94,23 @@ type Budgets struct {
 	MaxAttempts int           // Providers tried for one call.
 }
 
-// Failover says which replies let the next provider try.
+// Failover says which replies let the next provider try: the first rule that fits decides, then the preset, then Next.
 type Failover struct {
 	Next         []string // Status codes and classes: "404", "5xx".
 	AfterRinging bool     // Whether a 18x still allows the next provider.
+	Preset       string   // The name of rules that are known for a carrier; "" for none.
+	Rules        []FailoverRule
+}
+
+// FailoverRule says what a reply means. What its values may be is known to those who judge replies.
+type FailoverRule struct {
+	Code   string // A status code, a class or a range; "" for any.
+	Cause  int    // Of Q.850, in a Reason header; 0 for any.
+	Reason string // A pattern for the reason phrase; "" for any.
+	Header string // Whose value the pattern is for instead.
+	Then   string
+	For    time.Duration // 0: the default.
+	As     string        // What it is counted as; "": as its code.
 }
 
 // Health says how providers are probed by OPTIONS, and what their calls tell of them.

@@ -95,7 +95,11 @@ catalog: {postgres: "postgres://u:p@h/db"}
 codecs: PCMU,PCMA
 numbers: {international_prefixes: [00, "011"]}
 budgets: {no_reply: 1s, no_ringing: 2s, answer: 3s, setup: 1m30s, max_attempts: 4}
-failover: {next: [404, 5XX], after_ringing: true}
+failover:
+  preset: telnyx
+  rules: [{code: 5XX, cause: 34, reason: 22, header: X-Error, then: next and rest, for: 30s, as: limit}, {code: 403, then: final}]
+  next: [404, 5XX]
+  after_ringing: true
 drain: 0
 health: {interval: 0, timeout: 1s, down_after: 2, up_after: 3, failures: 0, quality: {min_samples: 50, margin: 7}}
 calls: {keep: 0, file: cdr/calls.jsonl, max_size: 2GiB, max_files: 3}
@@ -127,9 +131,15 @@ log: {level: debug, format: json}
 		Budgets: config.Budgets{
 			NoReply: time.Second, NoRinging: 2 * time.Second, Answer: 3 * time.Second, Setup: 90 * time.Second, MaxAttempts: 4,
 		},
-		Failover: config.Failover{Next: []string{"404", "5xx"}, AfterRinging: true},
-		Health:   config.Health{Timeout: time.Second, DownAfter: 2, UpAfter: 3, Quality: config.Quality{MinSamples: 50, Margin: 7}},
-		Calls:    config.Calls{File: "/etc/x/cdr/calls.jsonl", MaxSize: 2 << 30, MaxFiles: 3},
+		Calls: config.Calls{File: "/etc/x/cdr/calls.jsonl", MaxSize: 2 << 30, MaxFiles: 3},
+		Failover: config.Failover{
+			Next: []string{"404", "5xx"}, AfterRinging: true, Preset: "telnyx",
+			Rules: []config.FailoverRule{
+				{Code: "5xx", Cause: 34, Reason: "22", Header: "X-Error", Then: "next and rest", For: 30 * time.Second, As: "limit"},
+				{Code: "403", Then: "final"},
+			},
+		},
+		Health: config.Health{Timeout: time.Second, DownAfter: 2, UpAfter: 3, Quality: config.Quality{MinSamples: 50, Margin: 7}},
 		Admin: config.Admin{
 			Listen: "[::1]:8080",
 			Tokens: []config.Token{

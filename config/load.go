@@ -133,6 +133,21 @@ func (d *decoder) failover(f *Failover) map[string]field {
 			})(path, n)
 		},
 		"after_ringing": d.boolean(&f.AfterRinging),
+		"preset":        d.text(&f.Preset, nil),
+		"rules":         d.list(d.rule(&f.Rules)),
+	}
+}
+
+func (d *decoder) rule(all *[]FailoverRule) field {
+	return func(path string, n *yaml.Node) {
+		var r FailoverRule
+		d.mapping(path, n, map[string]field{
+			"code": d.digits(&r.Code, nil), "cause": d.integer(&r.Cause, 1, 127), "reason": d.digits(&r.Reason, nil),
+			"header": d.text(&r.Header, nil), "then": d.text(&r.Then, nil), "as": d.text(&r.As, nil),
+			"for": d.duration(&r.For, 10*time.Minute),
+		})
+		r.Code = strings.ToLower(r.Code)
+		*all = append(*all, r)
 	}
 }
 
