@@ -49,8 +49,9 @@ type try struct {
 	choice   dialplan.Choice
 	hop      int // Which of the provider's addresses, as drawn for this call.
 	order    [maxHops]uint8
-	placed   bool // Has a place within the provider's limit of calls.
-	again    bool // By another transport than the attempt before.
+	placed   bool  // Has a place within the provider's limit of calls.
+	again    bool  // By another transport than the attempt before.
+	retries  uint8 // How often a rule had this provider tried again.
 	redirect *redirect
 	auth     *logon // Nil: we have no credentials for it.
 }
@@ -140,12 +141,12 @@ func (c *call) made() int {
 	return n
 }
 
-// tried counts the providers that were tried: an attempt at another address of the same one, or by
-// another transport, or with credentials, is no new try.
+// tried counts the providers that were tried: an attempt at another address of the same one, by another transport, with
+// credentials, or once more because a rule said so, is no new try.
 func (c *call) tried() int {
 	n := 0
 	for i := range c.attempts {
-		if a := &c.attempts[i]; a.hop == 0 && !a.again && !a.repeated {
+		if a := &c.attempts[i]; a.hop == 0 && !a.again && !a.repeated && a.retries == 0 {
 			n++
 		}
 	}

@@ -63,6 +63,7 @@ type call struct {
 	start     int64
 	setupEnd  int64
 	tryingAt  int64 // When a 100 is due.
+	retryAt   int64 // When the last attempt's provider is tried again.
 
 	// Room for what most calls need, so that it lies together and a new slot takes no memory of its own.
 	firstAttempt [1]attempt
@@ -117,7 +118,7 @@ func (c *call) addAttempt() *attempt {
 // deadline is when the call wants to be woken next; zero for never. Transactions that only wait for copies of what is
 // settled have no hurry: they go together, with the last of them.
 func (c *call) deadline() int64 {
-	d := c.tryingAt
+	d := earlier(c.tryingAt, c.retryAt)
 	last := int64(0)
 	if c.server.Lingers() {
 		last = c.server.Deadline()
@@ -224,7 +225,7 @@ func (w *worker) releaseLocked(c *call) {
 	c.redirects, c.skips, c.callID = nil, c.skips[:0], message.Span{}
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
 	c.cancelled, c.timedOut, c.unable = false, false, false
-	c.cseq, c.start, c.setupEnd, c.tryingAt = 0, 0, 0, 0
+	c.cseq, c.start, c.setupEnd, c.tryingAt, c.retryAt = 0, 0, 0, 0, 0
 	r.calls.Free(w.id, c.slot)
 }
 

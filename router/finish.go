@@ -67,7 +67,7 @@ func (w *worker) passLocked(c *call, code int, b []byte) {
 
 // doneLocked closes the books on a call whose final response has gone up.
 func (w *worker) doneLocked(c *call, code int) {
-	c.tryingAt, c.setupEnd = 0, 0
+	c.tryingAt, c.setupEnd, c.retryAt = 0, 0, 0
 	c.vacateLocked()
 	if c.role == placed {
 		w.r.record(c, code, w.now)

@@ -202,6 +202,12 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 	}
 	a.status = code
 	why := causeOf(code)
+	var r *rule
+	if a.prov != nil && code >= 300 && len(a.prov.rules) > 0 && !c.cancelled {
+		if r = ruling(a.prov.rules, &w.msg); r != nil && r.cause != causeNone {
+			why = r.cause
+		}
+	}
 	if c.cancelled && code == 487 {
 		why = causeCancelled
 	}
@@ -227,6 +233,10 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 			a.prov.state.Rest(w.now, d)
 			a.rest = int64(min(d, health.MaxRest))
 		}
+	}
+	if r != nil {
+		w.ruledLocked(c, a, r)
+		return
 	}
 	if code < 400 && code >= 300 && a.prov.FollowRedirects && w.redirectLocked(c, a) {
 		w.advanceLocked(c, nil, nil)

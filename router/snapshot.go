@@ -57,7 +57,8 @@ type provider struct {
 	pinned      bool             // The transport was named: no other is tried.
 	budgets     budgets
 	next        providers.CodeSet
-	after       bool // The next provider may try after ringing too.
+	after       bool   // The next provider may try after ringing too.
+	rules       []rule // What decides before next; nil mostly.
 	counts      *providerCounts
 	account     *account // Its credentials; nil when it has none. Lives on across snapshots.
 }
@@ -121,6 +122,10 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		errs = append(errs, fmt.Errorf("failover.next: %w", err))
 	}
 	lists := make(codecLists)
+	rules, err := compileRules(cfg.Failover.Preset, configuredRules(&cfg.Failover))
+	if err != nil {
+		errs = append(errs, err)
+	}
 	for i := range cat.Providers {
 		p := &s.providers[i]
 		*p = provider{
@@ -129,6 +134,9 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 			next:     next,
 			after:    cfg.Failover.AfterRinging,
 			budgets:  s.budgets.with(cat.Providers[i].Budgets),
+		}
+		if p.rules, err = rulesFor(&p.Failover, &cfg.Failover, rules); err != nil {
+			errs = append(errs, fmt.Errorf("provider %q: %w", p.Name, err))
 		}
 		if err := p.compile(env, lists); err != nil {
 			errs = append(errs, fmt.Errorf("provider %q: %w", p.Name, err))

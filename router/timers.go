@@ -51,6 +51,9 @@ func (w *worker) fire(slot uint32) {
 	for i := 0; i < len(c.attempts); i++ {
 		w.clientTimersLocked(c, i)
 	}
+	if due(c.retryAt, w.now) {
+		w.retryLocked(c)
+	}
 	if c.role == placed && due(c.setupEnd, w.now) && !c.server.Final() {
 		w.setupOverLocked(c)
 	}

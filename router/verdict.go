@@ -8,6 +8,7 @@ type verdict uint8
 const (
 	relay verdict = iota // The callee, or the network for it, has spoken: this response is the call's.
 	next                 // The provider's fault: the next one may try.
+	again                // The provider's fault for now: after a while it may try once more.
 )
 
 // cause says why an attempt ended. It labels metrics and stands in logs and call records, so its values are few and

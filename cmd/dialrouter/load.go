@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/voipbin/dialrouter/config"
 	"github.com/voipbin/dialrouter/providers"
@@ -40,6 +41,9 @@ func more(cfg *config.Config) []config.Problem {
 	var problems []config.Problem
 	if err := providers.ValidateCodecs(cfg.Codecs); err != nil {
 		problems = append(problems, cfg.Problem("codecs", err.Error()))
+	}
+	for _, e := range dialrouter.CheckFailover(&cfg.Failover) {
+		problems = append(problems, cfg.Problem(e.Field, strings.TrimPrefix(e.Error(), e.Field+": ")))
 	}
 	return problems
 }
