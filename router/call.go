@@ -93,6 +93,7 @@ type attempt struct {
 	rest      int64 // For how long it asked to be left alone, in nanoseconds.
 	cause     cause
 	relayed   bool // Its final response was taken for the call's.
+	ruled     bool // A rule decided on it.
 	cancelDue bool // Cancel as soon as a provisional response is in (RFC 3261 section 9.1).
 	abandoned bool // We went on without it.
 	edited    bool // The offer was edited.

@@ -98,6 +98,7 @@ type fact struct {
 	cause    cause
 	how      how
 	verdict  because
+	ruled    bool // A rule decided on its final response.
 }
 
 // how says what an attempt is beside the one before it.
@@ -119,6 +120,7 @@ const (
 	becauseSpoken                  // The callee has spoken.
 	becauseRang                    // It rang already.
 	becauseNotNamed                // failover.next does not name it.
+	becauseRule                    // A rule says so.
 )
 
 // ending says why a call ended where it did.
@@ -179,6 +181,7 @@ func (e *entry) note(a *attempt, ordinal int) {
 	e.tries = append(e.tries, fact{
 		card: a.prov.card, remote: a.flow.Remote, proto: a.flow.Proto, start: a.start, replied: a.replied, ringing: a.ringing,
 		answered: a.answered, rest: a.rest, ordinal: uint16(ordinal), status: int16(a.status), cause: a.cause,
+		ruled: a.ruled,
 	})
 	f := &e.tries[len(e.tries)-1]
 	switch {
@@ -201,6 +204,10 @@ func (e *entry) note(a *attempt, ordinal int) {
 // groundOf says why a response that went up did so.
 func groundOf(a *attempt) because {
 	switch {
+	case a.ruled && a.ringing != 0 && !a.prov.after:
+		return becauseRang
+	case a.ruled:
+		return becauseRule
 	case spoken(a.status):
 		return becauseSpoken
 	case a.ringing != 0 && !a.prov.after && a.prov.next.Has(a.status):

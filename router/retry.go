@@ -14,8 +14,11 @@ const shortestWait = int64(100 * time.Millisecond)
 func (w *worker) ruledLocked(c *call, a *attempt, r *rule) {
 	code := w.msg.Status
 	asked, _ := retryAfterOf(&w.msg)
+	a.ruled = true
 	if r.then == providers.ActionRest {
-		a.prov.state.Rest(w.now, max(asked, time.Duration(orDefault(r.wait, providers.DefaultRest))))
+		rest := max(asked, time.Duration(orDefault(r.wait, providers.DefaultRest)))
+		a.prov.state.Rest(w.now, rest)
+		a.rest = int64(min(rest, health.MaxRest))
 	}
 	wait := orDefault(r.wait, providers.DefaultRetry)
 	if asked > 0 {
@@ -24,6 +27,7 @@ func (w *worker) ruledLocked(c *call, a *attempt, r *rule) {
 	wait = max(wait, shortestWait)
 	switch r.judge(a.ringing != 0, a.prov.after, w.mayWait(c, a, wait)) {
 	case relay:
+		a.relayed = true
 		w.passLocked(c, code, w.buf)
 	case next:
 		w.candidateLocked(c, code, w.buf)
@@ -52,11 +56,13 @@ func (w *worker) retryLocked(c *call) {
 	c.retryAt = 0
 	t := c.attempts[len(c.attempts)-1].try
 	c.vacateLocked()
-	t.placed = false
+	t.placed, t.again = false, false
 	t.retries++
 	if c.invite {
-		if t.prov.state.Enter(w.now, t.prov.Limits.Calls, t.prov.Limits.CPS) != health.Room {
+		if refusal := t.prov.state.Enter(w.now, t.prov.Limits.Calls, t.prov.Limits.CPS); refusal != health.Room {
 			w.r.metrics.limited(t.prov)
+			why, n := t.prov.atLimit(refusal, w.now)
+			c.skipped(t.prov, why, n)
 			w.advanceLocked(c, nil, nil)
 			return
 		}

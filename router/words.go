@@ -121,9 +121,7 @@ func (e *entry) over(f *fact, last bool) string {
 	case causeNone:
 		return "it had not ended"
 	}
-	if f.rest > 0 {
-		code += " with Retry-After: resting " + plain(time.Duration(f.rest))
-	}
+	code += f.means()
 	switch f.verdict {
 	case becauseSpoken:
 		return code + ": the callee has spoken"
@@ -131,9 +129,28 @@ func (e *entry) over(f *fact, last bool) string {
 		return code + ": final, because it rang before"
 	case becauseNotNamed:
 		return code + ": final, because failover.next does not name it"
+	case becauseRule:
+		return code + ": final"
 	case becauseNothing:
 	}
 	return code
+}
+
+// means says what is made of a final response, beside its code.
+func (f *fact) means() string {
+	words := ""
+	switch {
+	case f.ruled && f.cause != causeOf(int(f.status)):
+		words = " (" + f.cause.String() + ") by a rule"
+	case f.ruled:
+		words = " by a rule"
+	case f.rest > 0:
+		words = " with Retry-After"
+	}
+	if f.rest > 0 {
+		words += ": resting " + plain(time.Duration(f.rest))
+	}
+	return words
 }
 
 // step says what an attempt is beside the one before.

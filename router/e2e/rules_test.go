@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -12,6 +13,20 @@ func (p *peer) refuse(t *testing.T, got *msg, start string, lines ...string) {
 	d := p.reply(got, 500).add(lines...)
 	d.start = "SIP/2.0 " + start
 	p.respond(t, got, d)
+}
+
+// expectWords checks what the record of a call says after each attempt.
+func (n *node) expectWords(t *testing.T, callID string, want ...string) {
+	t.Helper()
+	eventually(t, "the record of the call", func() bool { _, ok := n.Call(callID); return ok })
+	record, _ := n.Call(callID)
+	got := make([]string, len(record.Attempts))
+	for i := range record.Attempts {
+		got[i] = record.Attempts[i].Next
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the record says %q, want %q", got, want)
+	}
 }
 
 // TestPresetTelnyx checks that Telnyx's 403s are told apart, by way of the provider's and the configuration's preset.
@@ -144,6 +159,7 @@ func TestNextAndRest(t *testing.T) {
 	b.refuse(t, b.expect(t, request("INVITE").of(first.get("Call-ID"))), "403 Channel limit exceeded")
 	rested := time.Now()
 	c.answer(t, c.expect(t, request("INVITE").of(first.get("Call-ID"))), 486)
+	n.expectWords(t, first.get("Call-ID"), "403 by a rule: resting 2s; c next", "486: the callee has spoken")
 	for range 3 {
 		inv := a.invite("+15551234567")
 		a.send(t, inv)
@@ -183,7 +199,8 @@ func TestRetryAfter(t *testing.T) {
 				budgets:   "{no_reply: 6s, no_ringing: 8s, answer: 10s, setup: 20s, max_attempts: 2}",
 			})
 			a := n.caller(t)
-			a.send(t, a.invite("+15551234567"))
+			inv := a.invite("+15551234567")
+			a.send(t, inv)
 			branches := make(map[string]bool)
 			for range 3 {
 				got := b.expect(t, request("INVITE"))
@@ -209,6 +226,12 @@ func TestRetryAfter(t *testing.T) {
 			n.expectMetric(t, 3, "dialrouter_attempts_total", "provider", "b", "cause", "limit")
 			n.expectMetric(t, 1, "dialrouter_failovers_total")
 			n.expectMetric(t, 0, "dialrouter_calls_in_progress")
+			means := "503 (limit) by a rule"
+			if test.lines != nil {
+				means += ": resting 1s"
+			}
+			n.expectWords(t, inv.get("Call-ID"), means+"; the same once more", means+"; the same once more", means+"; c next",
+				"486: the callee has spoken")
 		})
 	}
 }
