@@ -19,8 +19,9 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 	}
 	a.edited, a.policy = outcome == sdp.Edited, policy
 	a.cseq = rq.cseq
-	if a.auth != nil {
-		a.cseq = begin(rq.cseq) + a.auth.repeats
+	shift, numbered := a.shift()
+	if numbered {
+		a.cseq = begin(rq.cseq) + shift
 	}
 	a.loop = w.loopHash(m, rq, a.cseq)
 
@@ -39,8 +40,8 @@ func (w *worker) dress(c *call, a *attempt, m *message.Message, rq *request) boo
 			code = encodeCodecs(policy)
 		}
 		ck := cookie{providerTag: p.tag, codecs: code}
-		if a.auth != nil {
-			ck.numbered, ck.numbering = true, numbering{first: rq.cseq, shift: uint8(a.auth.repeats)}
+		if numbered {
+			ck.numbered, ck.numbering = true, numbering{first: rq.cseq, shift: uint8(shift)}
 		}
 		w.recordRoute(c.from, a.flow, m, rq, &ck)
 	}

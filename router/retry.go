@@ -51,6 +51,17 @@ func (w *worker) mayWait(c *call, a *attempt, wait int64) bool {
 	return a.retries < providers.MaxRetries && wait <= int64(providers.MaxRetry) && w.now+wait < c.setupEnd
 }
 
+// shift is how far an attempt's CSeq number is ahead of the first one that its provider got, and whether the dialog
+// behind it has numbers of its own. A request that is tried again needs another number: with the old one, a provider
+// that remembers it would take it for the same request on two ways, and answer 482 (RFC 3261 section 8.2.2.2).
+func (a *attempt) shift() (n uint32, numbered bool) {
+	n = uint32(a.retries)
+	if a.auth != nil {
+		n += a.auth.repeats
+	}
+	return min(n, maxShift), a.auth != nil || a.retries > 0
+}
+
 // retryLocked tries the last attempt's provider again. It needs room for a new call there, like any other.
 func (w *worker) retryLocked(c *call) {
 	c.retryAt = 0

@@ -129,8 +129,10 @@ func TestRuleAfterRinging(t *testing.T) {
 		b.answer(t, got, 603)
 		if want {
 			c.answer(t, c.expect(t, request("INVITE")), 486)
+			a.expect(t, status(486))
+		} else {
+			a.expect(t, status(603))
 		}
-		a.expect(t, status(603))
 		c.expectNone(t, request("INVITE"), quiet)
 
 		inv := a.invite("+15551234567")
@@ -256,7 +258,15 @@ func TestRetryAfterSucceeds(t *testing.T) {
 		}
 	})
 	a := n.caller(t)
-	call := establish(t, a, b, a.invite("+15551234567"))
+	inv := a.invite("+15551234567")
+	call := establish(t, a, b, inv)
+	first, _ := refused.cseq()
+	if second, _ := call.got.cseq(); second != first+1 {
+		t.Errorf("CSeq %d after %d", second, first)
+	}
+	if n, _ := call.answeredAt.cseq(); fmt.Sprintf("%d INVITE", n) != inv.get("CSeq") {
+		t.Errorf("the caller got CSeq %d", n)
+	}
 	n.expectMetric(t, 1, "dialrouter_provider_calls", "provider", "b")
 	call.a.hangUp(t, b)
 	n.expectMetric(t, 0, "dialrouter_provider_calls", "provider", "b")
