@@ -296,8 +296,10 @@ func TestRetryAfterIsBounded(t *testing.T) {
 func TestCancelWhileWaiting(t *testing.T) {
 	t.Parallel()
 	b := newPeer(t)
-	n := startRouter(t, setup{providers: catalog(trunk("b", b, "priority: 1", "limits: {calls: 1}")),
-		failover: "{rules: [{code: 503, then: retry after, for: 500ms}]}"})
+	n := startRouter(t, setup{
+		providers: catalog(trunk("b", b, "priority: 1", "limits: {calls: 1}")),
+		failover:  "{rules: [{code: 503, then: retry after, for: 500ms}]}",
+	})
 	a := n.caller(t)
 	inv := a.invite("+15551234567")
 	a.send(t, inv)
