@@ -3,6 +3,7 @@
 package health
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,10 +18,17 @@ const MaxRest = 10 * time.Minute
 type Registry struct {
 	mu     sync.Mutex
 	states map[uuid.UUID]*State
+
+	destinations destinations
+	talks        []talk
 }
 
 // NewRegistry makes an empty registry.
-func NewRegistry() *Registry { return &Registry{states: make(map[uuid.UUID]*State)} }
+func NewRegistry() *Registry {
+	r := &Registry{states: make(map[uuid.UUID]*State), talks: make([]talk, maxTalks)}
+	r.destinations.seed = maphash.MakeSeed()
+	return r
+}
 
 // State returns the state of a provider, the same pointer each time.
 func (r *Registry) State(id uuid.UUID) *State {
@@ -52,6 +60,16 @@ type State struct {
 	breaker        breaker // Beside restUntil: the plan of each call reads both.
 	datagramsUntil atomic.Int64
 	places         places
+	stats          atomic.Pointer[Series] // Made when the first call is counted: many providers never have one.
+}
+
+// Stats has the counts of the provider's calls.
+func (s *State) Stats() *Series {
+	if c := s.stats.Load(); c != nil {
+		return c
+	}
+	s.stats.CompareAndSwap(nil, new(Series))
+	return s.stats.Load()
 }
 
 // datagramsFor is how long TCP is not tried again, for requests too large for a datagram, after it failed.
