@@ -142,6 +142,9 @@ func (w *worker) forward(from transport.Flow, snap *snapshot, p *path, record bo
 	policy := w.dialogPolicy(p)
 	if p.sealed {
 		w.dialogAlive(snap, p)
+		if m.Method == message.BYE {
+			w.hungUp()
+		}
 	}
 	c := w.enter(inside, from)
 	if c == nil {

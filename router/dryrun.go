@@ -172,7 +172,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 	}
 	order(choices, s, now, (*health.State).Due)
 	unable := false
-	for _, ch := range choices {
+	for i, ch := range choices {
 		p := &s.providers[ch.Provider]
 		body, why := s.wouldSkip(p, perCall, req.SDP, len(out.Attempts), now)
 		if why.why != skipNone {
@@ -188,7 +188,8 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 			Headers:      shown(p.TechHeaders),
 			SDP:          string(body),
 		}
-		a.RouteID, a.Reason = s.why(ch, p, now)
+		a.RouteID, a.Reason = s.why(ch, p)
+		a.Reason += s.standing(choices, i, now)
 		out.Attempts = append(out.Attempts, a)
 	}
 	if len(out.Attempts) == 0 {
@@ -285,13 +286,10 @@ func (s *snapshot) explainDangling(out *Plan, digits []byte, customer uuid.UUID)
 }
 
 // why says by which route a provider was chosen.
-func (s *snapshot) why(ch dialplan.Choice, p *provider, now int64) (*uuid.UUID, string) {
+func (s *snapshot) why(ch dialplan.Choice, p *provider) (*uuid.UUID, string) {
 	rest := ""
-	if p.behind(now) {
-		rest = "; goes behind those that are well: " + p.state.Status(now).Reason
-	}
 	if p.account != nil {
-		rest += "; authenticates as " + p.account.Username
+		rest = "; authenticates as " + p.account.Username
 	}
 	if ch.Route < 0 {
 		return nil, "named by the request" + rest

@@ -23,9 +23,10 @@ func (w *worker) signOfLife(c *call, a *attempt, code int) {
 	}
 }
 
-// evidenceLocked takes the end of an attempt.
+// evidenceLocked takes the end of an attempt; the second one, if it was given up and answered after all.
 func (w *worker) evidenceLocked(c *call, a *attempt, why cause) {
-	if !a.testifies(c) {
+	w.statisticsLocked(c, a, why)
+	if !a.testifies(c) || a.cause != causeNone {
 		return
 	}
 	switch blame, failed := w.blame(a, why); {
@@ -41,24 +42,41 @@ func (a *attempt) testifies(c *call) bool { return c.invite && a.prov != nil && 
 
 // blame says what a provider did wrong, if it did.
 func (w *worker) blame(a *attempt, why cause) (health.Failure, bool) {
-	t := a.try
-	switch why { //nolint:exhaustive // All others blame nobody.
+	if a.goesOn(why) {
+		return 0, false
+	}
+	switch why {
 	case causeTransport:
-		// Another address of the same provider may still take it, and TCP was our own idea if the request is large.
-		return health.Unreachable, !t.further() && !a.large
+		return health.Unreachable, true
 	case causeNoReply:
-		return health.Silent, !a.large && a.mute()
+		return health.Silent, a.mute()
 	case causeCancelled:
 		// The caller did not wait for longer than it was silent anyway.
 		return health.Silent, a.mute() && w.now-a.start >= a.prov.budgets.noReply
 	case causeOverload:
 		// One that says how long to leave it alone is rested for as long.
 		d, ok := retryAfterOf(&w.msg)
-		return health.Refused, !t.further() && (!ok || d == 0)
+		return health.Refused, !ok || d == 0
 	case causeServerError:
 		return health.Refused, !aboutRequest(a.status)
 	default:
 		return 0, false
+	}
+}
+
+// goesOn says whether an attempt is not the end of its provider's try: another of its addresses may still take the
+// call, or UDP, where TCP was our own idea because the request is large.
+func (a *attempt) goesOn(why cause) bool {
+	t := a.try
+	switch why {
+	case causeTransport:
+		return a.large || t.further()
+	case causeNoReply:
+		return a.large
+	case causeOverload:
+		return t.further()
+	default:
+		return false
 	}
 }
 

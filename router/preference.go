@@ -40,3 +40,21 @@ func order(plan []dialplan.Choice, s *snapshot, now int64, canary func(*health.S
 
 // behind says whether a provider goes behind those that are well.
 func (p *provider) behind(now int64) bool { return p.state.Down(now) || p.state.Resting(now) > 0 }
+
+// standing says what a provider's health has to do with its place in an ordered plan.
+func (s *snapshot) standing(plan []dialplan.Choice, i int, now int64) string {
+	p := &s.providers[plan[i].Provider]
+	if !p.behind(now) {
+		return ""
+	}
+	words := "; down as all the others: "
+	for j, ch := range plan {
+		switch well := !s.providers[ch.Provider].behind(now); {
+		case well && j < i:
+			words = "; behind those that are well: "
+		case well:
+			words = "; in its place to try it once: "
+		}
+	}
+	return words + p.state.Status(now).Reason
+}

@@ -36,7 +36,7 @@ func orderOf(states string, canary func(*health.State, int64) bool) string {
 	order(plan, s, now, canary)
 	text := ""
 	for _, ch := range plan {
-		text += string(rune('0' + ch.Provider))
+		text += string('0' + ch.Provider)
 	}
 	return text
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/voipbin/dialrouter/providers"
+	evidence "github.com/voipbin/dialrouter/providers/health"
 )
 
 // Router is what the API asks of the running router.
@@ -47,6 +48,8 @@ type Router interface {
 	Trouble() string
 	// Health is what is known of a provider, and since when; the zero time is never.
 	Health(uuid.UUID) (providers.Health, time.Time)
+	// ProviderReport is what is known of a provider besides, and what became of its calls.
+	ProviderReport(uuid.UUID) evidence.Report
 }
 
 // Options are what an API is made of. Store and Router are required. Where the store is a providers.History, the API

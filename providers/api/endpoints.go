@@ -72,6 +72,11 @@ func (a *API) endpoints() []endpoint {
 			answer: "Provider", faults: []int{bad, gone, conflict, failed, away}, etag: true,
 		},
 		{
+			method: http.MethodGet, path: "/v1.0/providers/{id}/stats", handle: a.stats,
+			tag: "Provider", name: "getProviderStats", summary: "Say what became of a provider's calls, and why it goes behind others.",
+			answer: "ProviderStats", faults: []int{bad, gone},
+		},
+		{
 			method: http.MethodGet, path: "/v1.0/routes", handle: r.list,
 			tag: "Route", name: "listRoutes", summary: "List routes, the newest first.",
 			parameters: append(paging, "customer_id"), answer: "RouteList", faults: []int{bad},

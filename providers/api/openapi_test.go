@@ -205,7 +205,7 @@ func lintSchema(t *testing.T, where string, schema any) {
 		}
 	}
 	for name, inner := range properties {
-		if !regexp.MustCompile(`^[a-z][a-z_]*$`).MatchString(name) {
+		if !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(name) {
 			t.Errorf("%s: name %q", where, name)
 		}
 		lintSchema(t, where+"."+name, inner)

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/voipbin/dialrouter/providers"
+	evidence "github.com/voipbin/dialrouter/providers/health"
 )
 
 // The tokens and users of a rig.
@@ -75,6 +76,7 @@ type fakeRouter struct {
 	reload   error
 	trouble  string
 	draining bool
+	registry *evidence.Registry
 	health   map[uuid.UUID]providers.Health
 	checked  time.Time
 	late     bool // The catalog does not come into force.

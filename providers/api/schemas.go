@@ -42,6 +42,10 @@ func integer(description string) dict {
 	return dict{{"type", "integer"}, {"description", description}}
 }
 
+func number(description string) dict {
+	return dict{{"type", "number"}, {"description", description}}
+}
+
 func boolean(description string) dict {
 	return dict{{"type", "boolean"}, {"description", description}}
 }
@@ -207,6 +211,8 @@ func schemas() dict {
 			inner(providerProperties())...)},
 		{"ProviderList", listSchema("Provider")},
 		{"ProviderSetup", setupSchema()},
+		{"ProviderStats", statsSchema()},
+		{"CallFigures", figuresSchema()},
 		{"Route", read("Who may carry which numbers for whom.", routeProperties()...)},
 		{"RouteWrite", written("A route as it is to be. Read-only fields may be sent as they are stored.", routeProperties()...)},
 		{"RouteList", listSchema("Route")},
