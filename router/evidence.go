@@ -32,7 +32,7 @@ func (w *worker) evidenceLocked(c *call, a *attempt, why cause) {
 	switch blame, failed := w.blame(a, why); {
 	case failed:
 		a.prov.state.Failed(w.now, blame, c.snap.failures)
-	case why.spoken() && a.ringing == 0:
+	case a.ringing == 0 && a.status >= 200 && a.status/100 != 5:
 		a.prov.state.Served(w.now, a.start)
 	}
 }
@@ -88,6 +88,3 @@ func (a *attempt) mute() bool {
 // aboutRequest tells the 5xx that speak of the request, and would be said of it by anybody: not implemented, version
 // not supported, message too large (RFC 3261 sections 21.5.2, 21.5.6 and 21.5.7), and precondition failure (RFC 3312).
 func aboutRequest(code int) bool { return code == 501 || code == 505 || code == 513 || code == 580 }
-
-// spoken says whether the cause is a final response.
-func (c cause) spoken() bool { return c > causeNone && c <= causeServerError }
