@@ -227,7 +227,7 @@ func (w *worker) releaseLocked(c *call) {
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
 	c.cancelled, c.timedOut, c.unable = false, false, false
 	c.cseq, c.start, c.setupEnd, c.tryingAt, c.retryAt = 0, 0, 0, 0, 0
-	r.calls.Free(w.id, c.slot)
+	r.calls.Free(c.slot)
 }
 
 // countLocked adds the call to those in progress; uncountLocked takes it out, once.

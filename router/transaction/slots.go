@@ -13,8 +13,12 @@ const (
 // Slots keeps values of one type in numbered slots that never move and are never given back to the garbage collector:
 // a number found in a message can be looked up without a lock and without a map, and what it finds is always a T,
 // though perhaps one that serves another call by now. The T's own lock and generation tell.
+//
+// A slot belongs to the shard that its chunk was made for, and goes back there whoever frees it: the timer goroutine
+// frees most of what the readers of sockets take.
 type Slots[T any] struct {
 	chunks []atomic.Pointer[[chunkSize]T]
+	owner  []uint8 // The shard of each chunk.
 	grow   sync.Mutex
 	next   uint32
 	used   atomic.Int64
@@ -29,7 +33,8 @@ type slotShard struct {
 
 // NewSlots makes room for at most limit values; memory is taken as they are needed.
 func NewSlots[T any](limit int) *Slots[T] {
-	return &Slots[T]{chunks: make([]atomic.Pointer[[chunkSize]T], (limit+chunkSize-1)/chunkSize)}
+	n := (limit + chunkSize - 1) / chunkSize
+	return &Slots[T]{chunks: make([]atomic.Pointer[[chunkSize]T], n), owner: make([]uint8, n)}
 }
 
 // Get returns the value of a slot, nil for a number that was never given out.
@@ -47,7 +52,8 @@ func (s *Slots[T]) Get(slot uint32) *T {
 // Alloc gives out a slot; ok is false when all are taken. The value is as its last user left it. The hint, such as
 // the number of the worker, spreads the callers.
 func (s *Slots[T]) Alloc(hint int) (slot uint32, value *T, ok bool) {
-	sh := &s.shards[hint%slotShards]
+	hint %= slotShards
+	sh := &s.shards[hint]
 	sh.mu.Lock()
 	if n := len(sh.free); n > 0 {
 		slot = sh.free[n-1]
@@ -57,7 +63,7 @@ func (s *Slots[T]) Alloc(hint int) (slot uint32, value *T, ok bool) {
 		return slot, s.Get(slot), true
 	}
 	sh.mu.Unlock()
-	if slot, ok = s.more(sh); !ok {
+	if slot, ok = s.more(hint); !ok {
 		if slot, ok = s.steal(); !ok {
 			return 0, nil, false
 		}
@@ -67,9 +73,9 @@ func (s *Slots[T]) Alloc(hint int) (slot uint32, value *T, ok bool) {
 }
 
 // Free takes a slot back.
-func (s *Slots[T]) Free(hint int, slot uint32) {
+func (s *Slots[T]) Free(slot uint32) {
 	s.used.Add(-1)
-	sh := &s.shards[hint%slotShards]
+	sh := &s.shards[s.owner[slot/chunkSize]]
 	sh.mu.Lock()
 	sh.free = append(sh.free, slot)
 	sh.mu.Unlock()
@@ -89,15 +95,17 @@ func (s *Slots[T]) Known() uint32 {
 }
 
 // more adds a chunk, gives its first slot out and the rest to a shard.
-func (s *Slots[T]) more(sh *slotShard) (uint32, bool) {
+func (s *Slots[T]) more(owner int) (uint32, bool) {
 	s.grow.Lock()
 	defer s.grow.Unlock()
 	if int(s.next) >= s.Cap() {
 		return 0, false
 	}
 	first := s.next
+	s.owner[first/chunkSize] = uint8(owner)
 	s.chunks[first/chunkSize].Store(new([chunkSize]T))
 	s.next += chunkSize
+	sh := &s.shards[owner]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for i := first + chunkSize - 1; i > first; i-- {
