@@ -40,7 +40,7 @@ type call struct {
 	resp    []byte         // The response that was sent last.
 	best    []byte         // The best final response so far, not yet sent.
 	bestOf  int            // Its status.
-	queued  int64          // The wheel wakes us then; zero: it does not.
+	queued  int64          // The wheel was asked to wake us then; zero: it was not.
 	counted bool           // Counts among the calls in progress.
 
 	snap      *snapshot
@@ -170,8 +170,9 @@ func (c *call) over() bool {
 
 // wakeLocked makes sure that the wheel calls at the call's next deadline.
 func (w *worker) wakeLocked(c *call) {
-	if d := c.deadline(); d != 0 && (c.queued == 0 || d < c.queued) {
-		c.queued = w.r.wheel.Add(w.id, c.slot, d)
+	if d := c.deadline(); d != c.queued {
+		c.queued = d
+		w.r.wheel.Set(c.slot, d)
 	}
 }
 
@@ -224,6 +225,10 @@ func (w *worker) releaseLocked(c *call) {
 	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
 	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
 	c.redirects, c.skips, c.callID = nil, c.skips[:0], message.Span{}
+	if c.queued != 0 {
+		c.queued = 0
+		r.wheel.Set(c.slot, 0)
+	}
 	c.number, c.digits, c.customer, c.listed = c.number[:0], 0, uuid.Nil, false
 	c.cancelled, c.timedOut, c.unable = false, false, false
 	c.cseq, c.start, c.setupEnd, c.tryingAt, c.retryAt = 0, 0, 0, 0, 0

@@ -39,7 +39,7 @@ func (w *worker) fire(slot uint32) {
 	c := w.r.calls.Get(slot)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// An entry of the wheel may be left over from an earlier deadline, or from an earlier call in this slot.
+	// The deadline may have moved, or the slot may serve another call, since the wheel gave it out.
 	if c.role == free || c.queued == 0 || c.queued > w.now {
 		return
 	}

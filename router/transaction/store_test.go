@@ -58,8 +58,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestWheel checks that each slot is woken when it asked to be: never before, at most one tick after; early only for
-// what is more than a turn away.
+// TestWheel checks against a model that each slot is woken when it asked to be: never before, at most one tick after,
+// and at its last word only.
 func TestWheel(t *testing.T) {
 	const start = int64(12345 * time.Millisecond)
 	w := transaction.NewWheel(start)
@@ -67,21 +67,28 @@ func TestWheel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	want := make(map[uint32]int64)
 	now := start
-	slot := uint32(0)
-	for now < start+int64(200*time.Second) {
-		for range rng.IntN(4) {
-			at := now - tick + rng.Int64N(int64(60*time.Second))
-			slot++
-			want[slot] = w.Add(int(slot), slot, at)
-			if want[slot] < at && at-now < int64(40*time.Second) {
-				t.Fatalf("woken at %d for %d", want[slot], at)
+	for now < start+int64(300*time.Second) {
+		for range rng.IntN(8) {
+			slot := uint32(rng.IntN(5000))
+			switch rng.IntN(5) {
+			case 0:
+				delete(want, slot)
+				w.Set(slot, 0)
+			default:
+				span := int64(100 * time.Second)
+				if rng.IntN(2) == 0 {
+					span /= 100
+				}
+				at := now - tick + rng.Int64N(span)
+				w.Set(slot, at)
+				want[slot] = max(at, now) // What is past is due at the next step.
 			}
 		}
 		now += rng.Int64N(5 * tick)
 		for _, s := range w.Expire(now, nil) {
 			at, ok := want[s]
 			if !ok {
-				t.Fatalf("slot %d woken twice or never added", s)
+				t.Fatalf("slot %d woken twice or without a deadline", s)
 			}
 			if at > now {
 				t.Fatalf("slot %d woken %d early", s, at-now)
@@ -96,22 +103,31 @@ func TestWheel(t *testing.T) {
 	}
 }
 
-// TestWheelAfterPause checks that a pause of the whole process, longer than a turn, loses nothing.
+// TestWheelAfterPause checks that a pause of the whole process, longer than a turn, loses nothing and wakes nobody
+// early.
 func TestWheelAfterPause(t *testing.T) {
 	w := transaction.NewWheel(0)
+	later := int64(time.Hour + time.Minute)
 	for i := range uint32(1000) {
-		w.Add(int(i), i, int64(i)*int64(40*time.Millisecond))
+		w.Set(i, 1+int64(i)*int64(40*time.Millisecond))
+		w.Set(i+1000, later+int64(i)*int64(10*time.Millisecond))
 	}
 	got := w.Expire(int64(time.Hour), nil)
 	slices.Sort(got)
-	if len(slices.Compact(got)) != 1000 {
-		t.Fatalf("%d woken, want 1000", len(got))
+	if len(slices.Compact(got)) != 1000 || got[999] != 999 {
+		t.Fatalf("%d woken, want the first 1000", len(got))
 	}
-	if at := w.Add(1, 1, int64(time.Hour)+5); at < int64(time.Hour) {
-		t.Fatalf("woken at %d", at)
+	tick := int64(w.Tick())
+	for now := int64(time.Hour) + tick; now <= later+1000*tick; now += tick {
+		for _, s := range w.Expire(now, nil) {
+			if at := later + int64(s-1000)*tick; at > now || at < now-tick {
+				t.Fatalf("slot %d woken at %d for %d", s, now, at)
+			}
+			got = append(got, s)
+		}
 	}
-	if got := w.Expire(int64(time.Hour)+int64(w.Tick()), nil); len(got) != 1 {
-		t.Fatalf("%d woken after the pause, want 1", len(got))
+	if len(got) != 2000 {
+		t.Fatalf("%d woken in all, want 2000", len(got))
 	}
 }
 
@@ -220,7 +236,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		k := transaction.Key{uint64(now) * 0x9e3779b97f4a7c15, uint64(now)}
 		table.Insert(k, slot)
 		b := bufs.Copy(msg)
-		w.Add(0, slot, now+1)
+		w.Set(slot, now+1)
 		due = w.Expire(now+int64(w.Tick()), due[:0])
 		bufs.Put(b)
 		table.Remove(k, slot)
@@ -251,8 +267,11 @@ func BenchmarkWheel(b *testing.B) {
 	b.ReportAllocs()
 	now := int64(0)
 	for i := uint32(0); b.Loop(); i++ {
-		w.Add(0, i, now+int64(32*time.Second))
-		if i%100 == 0 {
+		// A transaction as they mostly go: due soon, then later, then much later.
+		w.Set(i%100_000, now+int64(150*time.Millisecond))
+		w.Set(i%100_000, now+int64(12*time.Second))
+		w.Set(i%100_000, now+int64(32*time.Second))
+		if i%30 == 0 {
 			now += int64(w.Tick())
 			due = w.Expire(now, due[:0])
 		}
