@@ -24,13 +24,14 @@ func (p *Policy) Filter(dst, body []byte) ([]byte, Outcome) {
 	if len(body) > math.MaxInt32 {
 		return dst, Unreadable
 	}
-	var m media
+	m, _ := scratch.Get().(*media)
+	defer scratch.Put(m)
 	w := walker{body: body}
 	out := dst
 	copied := 0 // How much of body is in out.
 	on, off, edited := 0, 0, false
 	for w.open(); w.more(); {
-		if !w.section(p, &m) {
+		if !w.section(p, m) {
 			break
 		}
 		if !m.rtp {
@@ -85,6 +86,22 @@ func (m *media) appendTo(out, body []byte) ([]byte, int) {
 	}
 
 	copied := m.last
+	if m.marked <= maxMarks {
+		for i := range m.marks[:m.marked] {
+			l := &m.marks[i]
+			goes := false
+			if l.payload >= 0 {
+				goes = m.gone(uint32(l.payload))
+			} else {
+				goes = m.removes(body[l.at:l.stop])
+			}
+			if goes {
+				out = append(out, body[copied:l.at]...)
+				copied = int(l.end)
+			}
+		}
+		return out, copied
+	}
 	for at := m.lines; at < m.end; {
 		stop, end := lineAt(body, at)
 		if m.removes(body[at:stop]) {
@@ -102,11 +119,12 @@ func (p *Policy) Violates(answer []byte) bool {
 	if p.Unrestricted() || len(answer) == 0 || len(answer) > math.MaxInt32 {
 		return false
 	}
-	var m media
+	m, _ := scratch.Get().(*media)
+	defer scratch.Put(m)
 	w := walker{body: answer}
 	found := false
 	for w.open(); w.more(); {
-		if !w.section(p, &m) {
+		if !w.section(p, m) {
 			break
 		}
 		for i := range m.count {

@@ -1,6 +1,9 @@
 package sdp
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // maxPayload is the highest payload type that the seven bits of an RTP header can hold.
 const maxPayload = 127
@@ -19,6 +22,26 @@ type payload struct {
 	kept   bool
 }
 
+// maxMarks is some more than the lines of the longest offers have.
+const maxMarks = 96
+
+// mark is one line below an m-line: body[at:end], its line break included.
+type mark struct {
+	at, stop, end int32
+	payload       int16 // Of an rtpmap; else -1.
+}
+
+// note marks a line.
+func (m *media) note(at, stop, end, payload int) {
+	if m.marked < maxMarks {
+		m.marks[m.marked] = mark{int32(at), int32(stop), int32(end), int16(payload)}
+	}
+	m.marked++
+}
+
+// scratch has media sections to work on: they are too large to be made anew for each body.
+var scratch = sync.Pool{New: func() any { return new(media) }} //nolint:gochecknoglobals // A pool.
+
 // media is one media section: where the parts of its m-line are, and what its payload types mean.
 type media struct {
 	start, lines, end int // The m-line is body[start:lines], the lines under it body[lines:end].
@@ -32,6 +55,10 @@ type media struct {
 	payloads [maxPayload + 1]payload
 	count    int
 
+	// The lines that may have to go with a payload type, so that they need not be looked for again.
+	marks  [maxMarks]mark
+	marked int // How many there are; above maxMarks not all of them were noted.
+
 	kept  [maxPayload + 1]uint8 // What chosen leaves: places in payloads, in their new order.
 	stays int                   // How many of kept are used.
 	off   bool                  // No codec stays: the section is to be switched off.
@@ -39,7 +66,7 @@ type media struct {
 
 // open reads an m-line, body[start:stop]. It reports false when it is none.
 func (m *media) open(p *Policy, body []byte, start, stop int) bool {
-	m.start, m.count, m.audio, m.rtp = start, 0, false, false
+	m.start, m.count, m.audio, m.rtp, m.marked = start, 0, false, false, 0
 	kind := start + len("m=")
 	from, to := word(body, kind, stop)
 	if from != kind || to == from {
@@ -135,9 +162,24 @@ func (m *media) find(n uint32) *payload {
 	return nil
 }
 
-// describe reads a line of the section if it is an rtpmap. It reports false when it is one that cannot be read.
-func (m *media) describe(p *Policy, line []byte) bool {
-	if !hasPrefix(line, "a=rtpmap:") {
+// describe reads the line body[at:stop] of the section: what an rtpmap says, and whether it may have to go later; the
+// next line begins at end. It reports false for an rtpmap that cannot be read.
+func (m *media) describe(p *Policy, body []byte, at, stop, end int) bool {
+	line := body[at:stop]
+	if len(line) < len("a=x") || line[0] != 'a' {
+		return true
+	}
+	switch line[2] {
+	case 'r':
+		if hasPrefix(line, "a=rtpmap:") {
+			break
+		}
+		m.note(at, stop, end, -1)
+		return true
+	case 'f', 'i':
+		m.note(at, stop, end, -1)
+		return true
+	default:
 		return true
 	}
 	from, to := word(line, len("a=rtpmap:"), len(line))
@@ -145,6 +187,7 @@ func (m *media) describe(p *Policy, line []byte) bool {
 	if size == 0 || size != to-from {
 		return false
 	}
+	m.note(at, stop, end, int(n))
 	e := m.find(n)
 	if e == nil {
 		return true

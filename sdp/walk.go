@@ -34,7 +34,7 @@ func (w *walker) section(p *Policy, m *media) bool {
 	}
 	m.lines = w.end
 	for w.advance() && w.body[w.start] != 'm' {
-		if m.rtp && !m.describe(p, w.body[w.start:w.stop]) {
+		if m.rtp && !m.describe(p, w.body, w.start, w.stop, w.end) {
 			w.bad = true
 			return false
 		}
@@ -51,8 +51,11 @@ func (w *walker) advance() bool {
 		w.bad = w.bad || bytes.Count(w.body, []byte{'\r'}) != w.returns
 		return false
 	}
-	w.stop, w.end = lineAt(w.body, w.start)
-	if w.end-w.stop == len("\r\n") {
+	n := bytes.IndexByte(w.body[w.start:], '\n')
+	if n < 0 {
+		w.stop, w.end = len(w.body), len(w.body)
+	} else if w.stop, w.end = w.start+n, w.start+n+1; n > 0 && w.body[w.stop-1] == '\r' {
+		w.stop--
 		w.returns++
 	}
 	text := w.body[w.start:w.stop]

@@ -117,17 +117,24 @@ var carriageReturn = []byte{'\r'} //nolint:gochecknoglobals // A constant; bytes
 // header indexes one header line [pos, end), its line end included.
 func (m *Message) header(pos, end int) *Fault {
 	line := m.Buf[pos:end]
-	// A name with anything but token characters would be read differently by the next element.
-	name := 0
-	for name < len(line) && tokenChars[line[name]] {
-		name++
-	}
+	kind, name := usual(line)
 	start := name
-	for start < len(line) && (line[start] == ' ' || line[start] == '\t') {
-		start++
-	}
-	if name == 0 || start == len(line) || line[start] != ':' {
-		return ErrHeaderLine
+	if kind == Other {
+		// A name with anything but token characters would be read differently by the next element.
+		for name < len(line) && tokenChars[line[name]] {
+			name++
+		}
+		start = name
+		for start < len(line) && (line[start] == ' ' || line[start] == '\t') {
+			start++
+		}
+		if name == 0 || start == len(line) || line[start] != ':' {
+			return ErrHeaderLine
+		}
+		kind = kindOf(line[:name])
+		if kind == Other && line[0]|0x20 == 'v' && private(line[:name]) {
+			kind = Private
+		}
 	}
 	start++
 	stop := len(line)
@@ -136,10 +143,6 @@ func (m *Message) header(pos, end int) *Fault {
 	}
 	for start < stop && isSpace(line[start]) {
 		start++
-	}
-	kind := kindOf(line[:name])
-	if kind == Other && line[0]|0x20 == 'v' && private(line[:name]) {
-		kind = Private
 	}
 	p := uint32(pos)
 	m.Headers = append(m.Headers, Header{

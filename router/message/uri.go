@@ -214,6 +214,13 @@ func nextParam(b []byte) (param, rest []byte) {
 	if len(b) > 0 && b[0] == ';' {
 		b = b[1:]
 	}
+	end := bytes.IndexByte(b, ';')
+	if end < 0 {
+		return b, nil
+	}
+	if bytes.IndexByte(b[:end], '"') < 0 {
+		return b[:end], b[end:]
+	}
 	quoted := false
 	for i := 0; i < len(b); i++ {
 		switch {

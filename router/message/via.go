@@ -53,11 +53,15 @@ func ParseVia(buf []byte, s Span) (ViaElem, *Fault) {
 	}
 	limit := v.Elem.End
 	pos := s.Start
-	// sent-protocol: three tokens with slashes.
-	for i := range 3 {
+	// sent-protocol: three tokens with slashes, the first two nearly always spelt like this.
+	first := 0
+	if limit-pos > 8 && string(buf[pos:pos+8]) == "SIP/2.0/" {
+		first, pos = 2, pos+8
+	}
+	for i := first; i < 3; i++ {
 		start := skipSpace(buf, pos, limit)
 		pos = start
-		for pos < limit && IsToken(buf[pos]) {
+		for pos < limit && tokenChars[buf[pos]] {
 			pos++
 		}
 		tok := Span{start, pos}
@@ -78,8 +82,9 @@ func ParseVia(buf []byte, s Span) (ViaElem, *Fault) {
 	}
 	pos = skipSpace(buf, pos, limit)
 	v.SentBy.Start = pos
-	for pos < limit && buf[pos] != ';' {
-		pos++
+	pos = limit
+	if n := bytes.IndexByte(buf[v.SentBy.Start:limit], ';'); n >= 0 {
+		pos = v.SentBy.Start + uint32(n)
 	}
 	v.SentBy.End = pos
 	for v.SentBy.End > v.SentBy.Start && isSpace(buf[v.SentBy.End-1]) {
@@ -101,6 +106,7 @@ func ParseVia(buf []byte, s Span) (ViaElem, *Fault) {
 // params finds the parameters that we read, and refuses what is no parameter at all.
 func (v *ViaElem) params(buf []byte) *Fault {
 	pos, end := v.Params.Start, v.Params.End
+	quotes := bytes.IndexByte(buf[pos:end], '"') >= 0
 	for pos < end {
 		// buf[pos] is the ";".
 		start := skipSpace(buf, pos+1, end)
@@ -113,7 +119,11 @@ func (v *ViaElem) params(buf []byte) *Fault {
 		value := Span{i, i}
 		if i < end && buf[i] == '=' {
 			value.Start = skipSpace(buf, i+1, end)
-			i = paramEnd(buf, value.Start, end)
+			if i = end; quotes {
+				i = paramEnd(buf, value.Start, end)
+			} else if n := bytes.IndexByte(buf[value.Start:end], ';'); n >= 0 {
+				i = value.Start + uint32(n)
+			}
 			value.End = i
 			for value.End > value.Start && isSpace(buf[value.End-1]) {
 				value.End--
