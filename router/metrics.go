@@ -3,7 +3,6 @@ package router
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -87,7 +86,6 @@ type metrics struct {
 	revision   *prometheus.GaugeVec
 
 	attempts, failovers *prometheus.CounterVec
-	setup, answer       *prometheus.HistogramVec
 	mu                  sync.Mutex
 	providers           map[string]*providerCounts
 }
@@ -97,7 +95,7 @@ type metrics struct {
 type providerCounts struct {
 	name                string
 	attempts, failovers [numCauses]atomic.Pointer[prometheus.Counter]
-	setup, answer       atomic.Pointer[prometheus.Observer]
+	setup, answer       delays
 }
 
 // once returns what the pointer holds, made by f the first time.
@@ -110,17 +108,9 @@ func once[T any](p *atomic.Pointer[T], f func() T) T {
 	return v
 }
 
-// delays are the upper bounds of the delay histograms, in seconds.
-var delays = []float64{.01, .025, .05, .1, .25, .5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 90} //nolint:gochecknoglobals // A table.
-
 func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "dialrouter", Name: name, Help: help}, labels)
-	}
-	histogram := func(name, help string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "dialrouter", Name: name, Help: help, Buckets: delays,
-		}, []string{"provider"})
 	}
 	calls := counter("calls_total", "Calls by how they ended.", "outcome")
 	filters := counter("sdp_filters_total", "Session descriptions that went through a codec policy, by outcome.", "outcome")
@@ -137,8 +127,6 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 		}, []string{"revision"}),
 		attempts:  counter("attempts_total", "Attempts by provider and how they ended.", "provider", "cause"),
 		failovers: counter("failovers_total", "Attempts after which the next provider was tried.", "provider", "cause"),
-		setup:     histogram("setup_seconds", "Time from an attempt's INVITE to the first 18x."),
-		answer:    histogram("answer_seconds", "Time from an attempt's INVITE to its 2xx."),
 		providers: make(map[string]*providerCounts),
 	}
 	for i := range m.calls {
@@ -157,8 +145,8 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 		Namespace: "dialrouter", Name: "transactions", Help: "Transactions held in memory, finished ones included.",
 	}, func() float64 { return float64(r.calls.Used()) })
 	for _, c := range []prometheus.Collector{
-		calls, &r.traffic, (*placesInUse)(r), filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers, m.setup,
-		m.answer, progress, transactions,
+		calls, &r.traffic, (*placesInUse)(r), filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers,
+		(*delayHistograms)(m), progress, transactions,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
@@ -193,8 +181,6 @@ func (m *metrics) keep(s *snapshot) {
 			label := prometheus.Labels{"provider": name}
 			m.attempts.DeletePartialMatch(label)
 			m.failovers.DeletePartialMatch(label)
-			m.setup.DeletePartialMatch(label)
-			m.answer.DeletePartialMatch(label)
 		}
 	}
 	m.revision.Reset()
@@ -227,17 +213,9 @@ func count(vec *prometheus.CounterVec, p *atomic.Pointer[prometheus.Counter], na
 }
 
 // ringing notes the first 18x of an attempt, answered its 2xx.
-func (m *metrics) ringing(a *attempt) {
-	observe(m.setup, &a.prov.counts.setup, a.prov.counts.name, a.ringing-a.start)
-}
+func (m *metrics) ringing(a *attempt) { a.prov.counts.setup.observe(a.ringing - a.start) }
 
-func (m *metrics) answered(a *attempt) {
-	observe(m.answer, &a.prov.counts.answer, a.prov.counts.name, a.answered-a.start)
-}
-
-func observe(vec *prometheus.HistogramVec, p *atomic.Pointer[prometheus.Observer], name string, ns int64) {
-	once(p, func() prometheus.Observer { return vec.WithLabelValues(name) }).Observe(time.Duration(ns).Seconds())
-}
+func (m *metrics) answered(a *attempt) { a.prov.counts.answer.observe(a.answered - a.start) }
 
 // drop counts a message that goes no further.
 func (w *worker) drop(from transport.Flow, why dropReason) {

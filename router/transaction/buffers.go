@@ -39,7 +39,6 @@ func (p *Buffers) Get(n int) []byte {
 	cl := &p.classes[c]
 	size := 1 << (smallestBits + c)
 	cl.mu.Lock()
-	defer cl.mu.Unlock()
 	if len(cl.free) == 0 {
 		// Small buffers are cut from one slab: fewer objects for the garbage collector to know.
 		slab := make([]byte, max(slabBytes, size))
@@ -49,6 +48,7 @@ func (p *Buffers) Get(n int) []byte {
 	}
 	b := cl.free[len(cl.free)-1]
 	cl.free = cl.free[:len(cl.free)-1]
+	cl.mu.Unlock()
 	return b
 }
 
