@@ -57,6 +57,47 @@ func TestF05_IPv6ToIPv4(t *testing.T) {
 	call.a.hangUp(t, b)
 }
 
+// TestWildcardListener checks a router that listens on all addresses: each reply leaves from the one that its request
+// came to, those of the provider too.
+func TestWildcardListener(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	n := startRouter(t, setup{listen: []string{"udp://0.0.0.0:0", "tcp://0.0.0.0:0"}, sip: []string{"advertise: router.example"}, providers: trunks(b)})
+	for _, transport := range []string{"udp", "tcp"} {
+		for range 2 {
+			a := newPeer(t).speaks(n, transport)
+			entry := netip.AddrPortFrom(newIP(), a.router.Port())
+			a.router = entry
+			inv := a.invite("+15551234567")
+			of := inv.get("Call-ID")
+			a.send(t, inv)
+			got := b.expect(t, request("INVITE").of(of))
+			ok := b.reply(got, 200)
+			for _, code := range []int{100, 180} {
+				if code != 100 {
+					b.answer(t, got, code)
+				}
+				if rep := a.expect(t, status(code).of(of)); rep.from != entry {
+					t.Errorf("over %s: the %d came from %s, want %s", transport, code, rep.from, entry)
+				}
+			}
+			b.respond(t, got, ok)
+			rep := a.expect(t, status(200).of(of))
+			if rep.from != entry {
+				t.Errorf("over %s: the 200 came from %s, want %s", transport, rep.from, entry)
+			}
+			down := a.callerDialog(inv, rep)
+			a.send(t, down.ack(rep))
+			b.expect(t, request("ACK").of(of))
+			a.send(t, down.request("BYE"))
+			b.answer(t, b.expect(t, request("BYE").of(of)), 200)
+			if rep := a.expect(t, status(200).to("BYE").of(of)); rep.from != entry {
+				t.Errorf("over %s: the 200 to BYE came from %s, want %s", transport, rep.from, entry)
+			}
+		}
+	}
+}
+
 // TestBurst checks that a burst of calls which arrives at once is carried whole.
 func TestBurst(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -47,14 +49,10 @@ func roundTrip(c net.Conn, msg, in []byte, n int) error {
 
 // TestAllocations: a message that is received and answered allocates nothing.
 func TestAllocations(t *testing.T) {
-	for _, proto := range []Proto{UDP, TCP} {
-		t.Run(proto.String(), func(t *testing.T) {
-			tr := startEcho(t, Config{Listeners: []Listener{loopback(proto)}, Workers: 1})
-			network := "tcp"
-			if proto == UDP {
-				network = "udp"
-			}
-			c, err := net.Dial(network, tr.Listeners()[0].Addr.String())
+	for _, l := range []Listener{loopback(UDP), loopback(TCP), {UDP, netip.MustParseAddrPort("0.0.0.0:0")}, {UDP, netip.MustParseAddrPort("[::]:0")}} {
+		t.Run(l.String(), func(t *testing.T) {
+			tr := startEcho(t, Config{Listeners: []Listener{l}, Workers: 1})
+			c, err := net.Dial(strings.ToLower(l.Proto.String()), tr.Listeners()[0].Addr.String())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,10 +40,9 @@
 // that owns the Sender once it has nothing else on its stack, or by one
 // goroutine of the transport for a Sender made with NewSender.
 //
-// A listener on a wildcard address (0.0.0.0 or ::) leaves the choice of the
-// source address to the kernel's routing table: on a host with several
-// addresses, a reply may leave from another address than the request came to.
-// Such hosts list each address as a listener of its own.
+// A listener on a wildcard address (0.0.0.0 or ::) answers from the address
+// that the request came to, which its Flow remembers. What is sent by a Flow
+// that came from nowhere leaves from the address that the kernel chooses.
 //
 // The package is for Linux.
 package transport

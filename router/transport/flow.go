@@ -45,6 +45,10 @@ type Flow struct {
 	// open: a number that Config.TLSClient understands. Connections are not
 	// shared between peers, even at one address.
 	Peer uint16
+	// Local says to which of the host's addresses a datagram came that a
+	// listener on a wildcard address took, and from which one leaves there: a
+	// number of the Transport's own, or 0 to let the kernel choose.
+	Local uint16
 	// Conn is the id of a stream connection, or 0 for none known: Send then
 	// finds a dialled connection to Remote, or opens one.
 	Conn uint32

@@ -44,6 +44,13 @@ func newVector(n int) vector {
 	return v
 }
 
+// setControl gives message i room for control data, or none.
+func (v *vector) setControl(i int, b []byte) {
+	h := &v.hdr[i].Hdr
+	h.Control = unsafe.SliceData(b)
+	h.SetControllen(len(b))
+}
+
 // setBuffer gives message i its bytes.
 func (v *vector) setBuffer(i int, b []byte) {
 	v.iov[i].Base = unsafe.SliceData(b)

@@ -44,6 +44,7 @@ type Transport struct {
 	sockets [][]*udpSocket // of UDP listeners, by listener
 	streams []*streamListener
 	conns   *connTable
+	sources sources
 	// idle are the workers that connections borrow.
 	idle    chan *worker
 	orphans *orphans

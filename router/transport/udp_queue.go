@@ -29,6 +29,9 @@ type udpQueue struct {
 	own bool
 	// transmitFn is transmit as a value made once, because making it allocates.
 	transmitFn func(fd uintptr)
+	// control is room to say from which address each datagram leaves, on a
+	// wildcard socket only.
+	control []byte
 
 	vec   vector
 	to    [batchSize]Flow
@@ -40,6 +43,9 @@ type udpQueue struct {
 func newUDPQueue(s *Sender, sock *udpSocket, own bool) *udpQueue {
 	q := &udpQueue{sender: s, sock: sock, own: own, vec: newVector(batchSize), arena: make([]byte, arenaSize)}
 	q.transmitFn = q.transmit
+	if sock.wildcard {
+		q.control = make([]byte, batchSize*sourceRoom())
+	}
 	return q
 }
 
@@ -56,9 +62,24 @@ func (q *udpQueue) add(to Flow, data []byte) {
 	copy(slot, data)
 	q.vec.setBuffer(q.n, slot)
 	q.vec.hdr[q.n].Hdr.Namelen = putAddr(&q.vec.names[q.n], to.Remote)
+	if q.control != nil {
+		q.setSource(to.Local)
+	}
 	q.to[q.n] = to
 	q.used += len(data)
 	q.n++
+}
+
+// setSource says from which of the host's addresses the next datagram leaves.
+func (q *udpQueue) setSource(local uint16) {
+	addr := q.sender.t.sources.addr(local)
+	if !addr.IsValid() {
+		q.vec.setControl(q.n, nil)
+		return
+	}
+	room := sourceRoom()
+	control := q.control[q.n*room:][:room]
+	q.vec.setControl(q.n, control[:putSource(control, addr)])
 }
 
 // flush sends what waits and leaves the queue empty.

@@ -15,6 +15,7 @@ import (
 // udpSocket is one socket of a UDP listener.
 type udpSocket struct {
 	listener uint16
+	wildcard bool // bound to all of the host's addresses
 	conn     *net.UDPConn
 	raw      syscall.RawConn
 }
@@ -29,7 +30,7 @@ func openUDP(cfg *Config, listener uint16, n int) ([]*udpSocket, error) {
 			closeUDP(sockets)
 			return nil, err
 		}
-		s.listener = listener
+		s.listener, s.wildcard = listener, addr.Addr().IsUnspecified()
 		sockets = append(sockets, s)
 		addr = s.addr()
 	}
@@ -83,6 +84,10 @@ func setUDPOptions(fd int, addr netip.Addr, cfg *Config, shared bool) error {
 		)
 	} else {
 		options = append(options, option{unix.SOL_IPV6, unix.IPV6_RECVERR, 1})
+	}
+	if addr.IsUnspecified() {
+		level, name := sourceOption(addr)
+		options = append(options, option{level, name, 1})
 	}
 	if shared {
 		options = append(options, option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})

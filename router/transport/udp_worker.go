@@ -17,6 +17,9 @@ type udpWorker struct {
 	sock *udpSocket
 	in   vector
 	slot []byte // batchSize receive slots, slotStride apart
+	// control is where a wildcard socket says to which address each datagram
+	// was sent, empty for others.
+	control []byte
 	// strikes counts receive errors in a row that nothing explains.
 	strikes int
 }
@@ -34,6 +37,12 @@ func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
 	}
 	for i := range batchSize {
 		w.in.setBuffer(i, w.slot[i*slotStride:][:maxDatagram])
+	}
+	if sock.wildcard {
+		w.control = make([]byte, batchSize*sourceRoom())
+		for i := range batchSize {
+			w.in.setControl(i, w.controlOf(i))
+		}
 	}
 	return w
 }
@@ -104,12 +113,22 @@ func (w *udpWorker) handle(now int64, n int) {
 		from.Remote = getAddr(&w.in.names[i])
 		size := min(int(h.Len), maxDatagram)
 		h.Hdr.Namelen = unix.SizeofSockaddrInet6
+		if w.control != nil {
+			from.Local = w.t.sources.number(getSource(w.controlOf(i)[:h.Hdr.Controllen]))
+			w.in.setControl(i, w.controlOf(i))
+		}
 		if size == 0 {
 			continue // some keep a binding of their NAT alive like this
 		}
 		at := i * slotStride
 		w.handler.Receive(now, from, w.slot[at:at+size:at+size])
 	}
+}
+
+// controlOf is the room for control data of message i.
+func (w *udpWorker) controlOf(i int) []byte {
+	room := sourceRoom()
+	return w.control[i*room:][:room]
 }
 
 // rest keeps an error that does not go away, such as a lack of memory, from
