@@ -92,13 +92,27 @@ func (t *try) leave() {
 func (w *worker) drawHops(t *try) {
 	p := t.prov
 	w.drawn = resolve.Order(w.drawn[:0], p.targets, w.rng.Uint64())
-	for i := range min(len(w.drawn), maxHops) {
+	var down [maxHops]uint8 // Where probes find nobody: tried behind the others.
+	n, late := 0, 0
+	for i := range w.drawn {
 		for j := range p.targets {
-			if p.targets[j] == w.drawn[i] {
-				t.order[i] = uint8(min(j, 255))
+			if p.targets[j] != w.drawn[i] {
+				continue
 			}
+			switch to := uint8(min(j, 255)); {
+			case !p.places[j].Down():
+				if n < maxHops {
+					t.order[n] = to
+					n++
+				}
+			case late < maxHops:
+				down[late] = to
+				late++
+			}
+			break
 		}
 	}
+	copy(t.order[n:], down[:late])
 }
 
 // nextTry takes the next try out of the plan: first where the last provider redirected us to.

@@ -15,6 +15,9 @@ const (
 	branchLen = len(message.MagicCookie) + 8 + 16 + 8
 	// statelessMark stands in place of the slot in the branch of an ACK to a 2xx, which has no transaction.
 	statelessMark = ^uint32(0)
+	// probeMark stands there in the branch of a probe. No call has that slot, so telling responses to probes apart costs
+	// calls nothing.
+	probeMark = statelessMark - 1
 )
 
 // branch is what a branch parameter of ours says, and of the request that goes with it, whether its body was edited and

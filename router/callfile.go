@@ -39,9 +39,8 @@ type callFile struct {
 	used    *config.Calls
 	f       *os.File
 	size    int64
-	failing bool   // Nothing can be written.
-	stuck   bool   // It cannot be put aside.
-	missed  uint64 // Lost since it fails.
+	failing bool // Nothing can be written.
+	stuck   bool // It cannot be put aside.
 	retryAt time.Time
 	batch   bytes.Buffer
 }
@@ -83,7 +82,6 @@ func (f *callFile) turn() {
 	err := f.writeNew()
 	lost := f.follower.takeLost()
 	f.j.fileLost.Add(lost)
-	f.missed += lost
 	switch {
 	case err != nil:
 		f.j.failures.Add(1)
@@ -92,13 +90,11 @@ func (f *callFile) turn() {
 			f.j.log.Error("records of calls are not written", slog.Any("error", err))
 		}
 	case f.failing:
-		f.j.log.Info("records of calls are written again", slog.Uint64("lost", f.missed))
+		f.j.log.Info("records of calls are written again", slog.Uint64("lost", lost))
 	case lost > 0:
 		f.j.log.Warn("records of calls were lost: the disk is too slow", slog.Uint64("lost", lost))
 	}
-	if f.failing = err != nil; !f.failing {
-		f.missed = 0
-	}
+	f.failing = err != nil
 }
 
 // writeNew writes all calls that are new.

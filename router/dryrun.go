@@ -118,6 +118,7 @@ func Check(cfg *config.Config, cat *providers.Catalog, lookup func(resolve.Query
 		health:  health.NewRegistry(),
 		counts:  m.provider,
 		account: r.accounts.account,
+		place:   func(uuid.UUID, transport.Flow) *health.Place { return nil },
 	})
 	if _, terr := newSecurity(cfg.TLS, slog.New(slog.DiscardHandler)); terr != nil {
 		err = errors.Join(err, terr)

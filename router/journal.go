@@ -55,11 +55,9 @@ func (j *journal) close() {
 		j.done.Wait()
 		close(ended)
 	}()
-	t := time.NewTimer(closeTime)
-	defer t.Stop()
 	select {
 	case <-ended:
-	case <-t.C:
+	case <-time.After(closeTime):
 		j.log.Error("the last calls may not be on record: the log or the disk does not answer")
 	}
 }

@@ -28,6 +28,7 @@ type local struct {
 	viaTail []byte // What follows the branch, with the line end.
 	route   []byte // "Record-Route: <sip:host:port;lr;dr=": up to the cookie.
 	text    string // "udp://host:port", for logs.
+	sentBy  config.HostPort
 }
 
 // The ports that a URI or Via without one means (RFC 3261 section 19.1.2).
@@ -47,12 +48,12 @@ func portOf(p transport.Proto) uint16 {
 // name makes the texts for the bound sockets, which the configuration names in the same order.
 func (r *Router) name(listeners []transport.Listener, cfg *config.SIP) {
 	for i, l := range listeners {
-		hostport := l.Addr.String()
+		hostport, sentBy := l.Addr.String(), config.HostPort{Host: l.Addr.Addr().String(), Port: l.Addr.Port()}
 		if known := cfg.Advertised(i); !known.IsZero() {
 			if known.Port == 0 {
 				known.Port = l.Addr.Port()
 			}
-			hostport = known.String()
+			hostport, sentBy = known.String(), known
 			r.names.add(known.Host, known.Port)
 		}
 		r.names.add(l.Addr.Addr().String(), l.Addr.Port())
@@ -72,6 +73,7 @@ func (r *Router) name(listeners []transport.Listener, cfg *config.SIP) {
 			viaTail: []byte(tail),
 			route:   []byte("Record-Route: <sip:" + hostport + param + ";lr;" + cookieParam + "="),
 			text:    strings.ToLower(l.Proto.String()) + "://" + l.Addr.String(),
+			sentBy:  sentBy,
 		})
 	}
 }

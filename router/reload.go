@@ -152,6 +152,7 @@ func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
 		peer:    r.peers.id,
 		health:  r.health,
 		counts:  r.metrics.provider,
+		place:   r.probes.place,
 		account: r.accounts.account,
 	})
 }
@@ -162,6 +163,8 @@ func (r *Router) install(s *snapshot) {
 	r.metrics.keep(s)
 	r.health.Keep(s.byID)
 	r.accounts.keep(s.byID)
+	r.proofs.keep(s)
+	r.probes.watch(s, &r.cfg.Health)
 	if old != nil && old.catalog.Revision != s.catalog.Revision {
 		r.log.Info("catalog in force", "revision", s.catalog.Revision, "providers", len(s.providers),
 			"routes", len(s.catalog.Routes))

@@ -25,7 +25,9 @@ func (w *worker) response(from transport.Flow) {
 	}
 	c := w.r.calls.Get(slot)
 	if c == nil {
-		w.drop(from, dropStray)
+		if slot != probeMark || !w.r.probes.socket.response(nonce, from, m) {
+			w.drop(from, dropStray)
+		}
 		return
 	}
 	c.mu.Lock()

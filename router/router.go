@@ -74,6 +74,8 @@ type Router struct {
 	wheel      *transaction.Wheel
 	bufs       transaction.Buffers
 	health     *health.Registry
+	probes     *probes
+	proofs     certificates
 	accounts   accounts
 	renumbered renumbered
 	metrics    *metrics
@@ -141,6 +143,9 @@ func New(o Options) (*Router, error) {
 	if r.metrics, err = newMetrics(o.Registry, r); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
+	if r.probes, err = newProbes(r); err != nil {
+		return nil, fmt.Errorf("preparing probes: %w", err)
+	}
 	for _, c := range r.journal.collectors() {
 		if err = o.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -198,7 +203,10 @@ func (r *Router) listen(cfg *config.Config) error {
 		return err
 	}
 	tc.TLS = sec.server
-	tc.TLSClient = func(remote netip.AddrPort, peer uint16) *tls.Config { return sec.dial(remote, r.peers.name(peer)) }
+	r.proofs.own = sec.expires
+	tc.TLSClient = func(remote netip.AddrPort, peer uint16) *tls.Config {
+		return r.proofs.watched(sec.dial(remote, r.peers.name(peer)), remote, peer)
+	}
 	if r.tr, err = transport.Listen(tc); err != nil {
 		return err
 	}
@@ -274,6 +282,7 @@ func (r *Router) Start() {
 	go r.runReloads()
 	r.journal.start()
 	r.tr.Start()
+	r.probes.start()
 }
 
 // Listeners are the sockets as they were bound.
@@ -318,6 +327,7 @@ func (r *Router) Close() error {
 	r.closed.Do(func() {
 		close(r.stop)
 		r.cancel()
+		r.probes.close()
 		err = r.tr.Close()
 		if r.resolver != nil {
 			err = errors.Join(err, r.resolver.Close())

@@ -46,15 +46,17 @@ type provider struct {
 	card        *card // What stays of it in records.
 	index       int32
 	tag         uint64
-	state       *health.State    // Lives on across snapshots.
-	headers     []byte           // The tech headers as header lines.
-	headerNames []string         // Their names in lower case.
-	policy      *sdp.Policy      // Its own list, or nil.
-	codecs      []byte           // That list for the route cookie.
-	targets     []resolve.Target // The same as DNS told it, for the draw among equals.
-	hops        []transport.Flow // Where to send, best first.
-	hopsErr     error            // Why hops is empty.
-	pinned      bool             // The transport was named: no other is tried.
+	state       *health.State     // Lives on across snapshots.
+	headers     []byte            // The tech headers as header lines.
+	headerNames []string          // Their names in lower case.
+	policy      *sdp.Policy       // Its own list, or nil.
+	codecs      []byte            // That list for the route cookie.
+	targets     []resolve.Target  // The same as DNS told it, for the draw among equals.
+	hops        []transport.Flow  // Where to send, best first.
+	hopsErr     error             // Why hops is empty.
+	places      []*health.Place   // What probes know of each of hops.
+	up          providers.CodeSet // Replies to a probe that mean that it is there.
+	pinned      bool              // The transport was named: no other is tried.
 	budgets     budgets
 	next        providers.CodeSet
 	after       bool   // The next provider may try after ringing too.
@@ -87,6 +89,7 @@ type surroundings struct {
 	listener func(proto transport.Proto, remote netip.Addr) (uint16, bool)
 	peer     func(name string) uint16
 	health   *health.Registry
+	place    func(id uuid.UUID, hop transport.Flow) *health.Place
 	counts   func(name string) *providerCounts
 	account  func(*providers.Provider) *account
 }
@@ -162,6 +165,7 @@ func (p *provider) compile(env *surroundings, lists codecLists) error {
 	p.state = env.health.State(p.ID)
 	p.counts = env.counts(p.Name)
 	p.account = env.account(p.Provider)
+	p.up = providers.DefaultUp()
 	p.pinned = p.Transport != providers.TransportAny
 
 	postfix, host, hasHost := strings.Cut(p.TechPostfix, "@")
@@ -184,6 +188,11 @@ func (p *provider) compile(env *surroundings, lists codecLists) error {
 	if p.Failover.Next != nil {
 		if p.next, err = providers.ParseCodeSet(p.Failover.Next); err != nil {
 			return fmt.Errorf("failover.next: %w", err)
+		}
+	}
+	if p.Probing.Up != nil {
+		if p.up, err = providers.ParseCodeSet(p.Probing.Up); err != nil {
+			return fmt.Errorf("health.up: %w", err)
 		}
 	}
 	if p.Failover.AfterRinging != nil {
@@ -231,6 +240,19 @@ func query(p *providers.Provider) (resolve.Query, error) {
 	return resolve.Query{Host: host, Port: port, Transport: string(p.Transport)}, nil
 }
 
+// domain is the host of the provider's Request-URIs.
+func (p *provider) domain() config.HostPort {
+	at := p.Hostname
+	if _, host, ok := strings.Cut(p.TechPostfix, "@"); ok {
+		at = host
+	}
+	host, port, ip, _ := providers.ParseHostname(at) // It was read before.
+	if ip.IsValid() {
+		host = ip.String()
+	}
+	return config.HostPort{Host: host, Port: port}
+}
+
 // locate finds the addresses as they are known now. A provider without any stays in the snapshot and says why.
 func (p *provider) locate(env *surroundings, q resolve.Query) {
 	targets, err := env.lookup(q)
@@ -251,6 +273,7 @@ func (p *provider) locate(env *surroundings, q resolve.Query) {
 			to.Peer = env.peer(t.Name)
 		}
 		p.hops = append(p.hops, to)
+		p.places = append(p.places, env.place(p.ID, to))
 	}
 }
 

@@ -196,9 +196,12 @@ func (w *worker) timedOutLocked(c *call) {
 // 3261 section 16.9); a response that cannot be delivered is given up (the same section).
 func (w *worker) Failed(now int64, to transport.Flow, data []byte, err error) {
 	w.now = now
-	w.r.noise.unsent(now, to, err)
 	m := &w.msg
 	_ = m.ParseHead(data)
+	if w.r.probes.socket.failed(m, err) {
+		return
+	}
+	w.r.noise.unsent(now, to, err)
 	if !m.Request || m.Method == message.ACK || len(data) == 0 {
 		w.drop(to, dropUndelivered)
 		return

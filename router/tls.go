@@ -89,9 +89,10 @@ func modified(files []string) []time.Time {
 
 // security has what TLS needs on both sides.
 type security struct {
-	server *tls.Config // Nil without a certificate.
-	client *tls.Config // Without a name.
-	roots  *watched[*x509.CertPool]
+	server  *tls.Config // Nil without a certificate.
+	client  *tls.Config // Without a name.
+	roots   *watched[*x509.CertPool]
+	expires func() time.Time // When our certificate ends; nil: there is none.
 
 	wildcards bool // Whether a peer may show a certificate for *.example.net.
 }
@@ -119,6 +120,7 @@ func newSecurity(cfg config.TLS, log *slog.Logger) (*security, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.expires = func() time.Time { return own.get().Leaf.NotAfter }
 	s.server = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.get(), nil },

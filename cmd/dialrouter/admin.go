@@ -124,9 +124,20 @@ func (r routerForAPI) Plan(q api.PlanRequest) (*api.Plan, error) {
 	return shown, nil
 }
 
-// Health says what the catalog knows of a provider's health: nothing, as long as nobody probes.
-func (routerForAPI) Health(uuid.UUID) (providers.Health, time.Time) {
-	return providers.HealthUnknown, time.Time{}
+// Health says what probes and calls know of a provider, and when a probe of it ended last.
+func (r routerForAPI) Health(id uuid.UUID) (providers.Health, time.Time) {
+	h := r.Router.Health(id)
+	return h.Health, h.CheckedAt
+}
+
+// Reach says why a provider is not well, and what probes know of its addresses.
+func (r routerForAPI) Reach(id uuid.UUID) (string, []api.Address) {
+	reason, places := r.Router.Reach(id)
+	all := make([]api.Address, len(places))
+	for i := range places {
+		all[i] = api.Address(places[i])
+	}
+	return reason, all
 }
 
 // ready answers whether calls are taken. What could not be put in force is told, but is no reason to send calls

@@ -76,6 +76,10 @@ func revisionSchema() dict {
 			property{name: "after", schema: entry}), "Empty where only comments or spacing were edited.")})
 }
 
+func healthSchema(description string) dict {
+	return oneOf(description, providers.HealthUnknown, providers.HealthHealthy, providers.HealthUnhealthy)
+}
+
 func statusSchema() dict {
 	return read("How the router is.",
 		property{name: "version", schema: text("Of the program.")},
@@ -88,7 +92,12 @@ func statusSchema() dict {
 			property{name: "id", schema: uuidSchema("Which.")},
 			property{name: "name", schema: text("Its name.")},
 			property{name: "enabled", schema: boolean("Whether calls use it.")},
-			property{name: "health_status", schema: oneOf("What probes say.", providers.HealthUnknown, providers.HealthHealthy,
-				providers.HealthUnhealthy)},
-			property{name: "health_checked_at", schema: nullable(timeSchema("When a probe ended last; null is never."))}), "All of them.")})
+			property{name: "health_status", schema: healthSchema("What probes and calls say.")},
+			property{name: "health_checked_at", schema: nullable(timeSchema("When a probe ended last; null is never."))},
+			property{name: "reason", schema: text("Why it is not well; none when it is.")},
+			property{name: "addresses", schema: listOf(read("An address.",
+				property{name: "address", schema: text("transport:address:port.")},
+				property{name: "health_status", schema: healthSchema("What probes say.")},
+				property{name: "health_checked_at", schema: nullable(timeSchema("When a probe ended last; null is never."))},
+				property{name: "detail", schema: text("What came of the last probe.")}), "Those that its hostname has now.")}), "All of them.")})
 }

@@ -46,10 +46,20 @@ type Router interface {
 	Draining() bool
 	// Trouble says what keeps a newer catalog from being in force, "" for nothing.
 	Trouble() string
-	// Health is what is known of a provider, and since when; the zero time is never.
+	// Health is what is known of a provider, and when a probe of it ended last; the zero time is never.
 	Health(uuid.UUID) (providers.Health, time.Time)
 	// ProviderReport is what is known of a provider besides, and what became of its calls.
 	ProviderReport(uuid.UUID) evidence.Report
+	// Reach says why a provider is not well, "" when it is, and what probes know of its addresses.
+	Reach(uuid.UUID) (string, []Address)
+}
+
+// Address is what probes know of one of a provider's addresses.
+type Address struct {
+	Address   string // transport:address:port.
+	Health    providers.Health
+	CheckedAt time.Time // Zero: never.
+	Detail    string    // What came of the last probe.
 }
 
 // Options are what an API is made of. Store and Router are required. Where the store is a providers.History, the API

@@ -131,6 +131,18 @@ func (r *fakeRouter) Health(id uuid.UUID) (providers.Health, time.Time) {
 	return providers.HealthUnknown, time.Time{}
 }
 
+func (r *fakeRouter) Reach(id uuid.UUID) (string, []Address) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.health[id] != providers.HealthUnhealthy {
+		return "", nil
+	}
+	return "no reply within 4s", []Address{
+		{"udp:192.0.2.1:5060", providers.HealthUnhealthy, r.checked, "no reply within 4s"},
+		{Address: "tcp:192.0.2.2:5060", Health: providers.HealthUnknown},
+	}
+}
+
 // rig is an API on a file or a database of its own.
 type rig struct {
 	api    *API

@@ -66,8 +66,11 @@ func TestStatus(t *testing.T) {
 	r.router.checked = time.Date(2026, 4, 23, 10, 0, 0, 0, time.UTC)
 	r.api.now = func() time.Time { return r.api.started.Add(90*time.Second + time.Millisecond) }
 	want := `{"version":"test","revision":"` + r.catalog(t).Revision + `","uptime":90,"calls_in_progress":7,"draining":true,"warning":"x","providers":[` +
-		`{"id":"` + carrierA + `","name":"carrier-a","enabled":true,"health_status":"unknown","health_checked_at":null},` +
-		`{"id":"` + carrierS + `","name":"carrier-s","enabled":true,"health_status":"unhealthy","health_checked_at":"2026-04-23T10:00:00.000000Z"}]}` + "\n"
+		`{"id":"` + carrierA + `","name":"carrier-a","enabled":true,"health_status":"unknown","health_checked_at":null,"reason":"","addresses":[]},` +
+		`{"id":"` + carrierS + `","name":"carrier-s","enabled":true,"health_status":"unhealthy","health_checked_at":"2026-04-23T10:00:00.000000Z",` +
+		`"reason":"no reply within 4s","addresses":[{"address":"udp:192.0.2.1:5060","health_status":"unhealthy",` +
+		`"health_checked_at":"2026-04-23T10:00:00.000000Z","detail":"no reply within 4s"},` +
+		`{"address":"tcp:192.0.2.2:5060","health_status":"unknown","health_checked_at":null,"detail":""}]}]}` + "\n"
 	if got := r.good(t, http.MethodGet, "/v1.0/status", "").body; got != want {
 		t.Errorf("status\n%s\nwant\n%s", got, want)
 	}

@@ -130,8 +130,7 @@ func providerProperties() []property {
 		{name: "detail", schema: with(text("For people."), "")},
 		{name: "metadata", schema: mapOfText("What setting up at the carrier made."), readOnly: true},
 		{name: "codecs", schema: with(text("Names in order of preference, separated by commas; none leaves offers alone."), "")},
-		{name: "health_status", schema: oneOf("What probes say.", providers.HealthUnknown, providers.HealthHealthy,
-			providers.HealthUnhealthy), readOnly: true},
+		{name: "health_status", schema: healthSchema("What probes and calls say."), readOnly: true},
 		{name: "health_checked_at", schema: nullable(timeSchema("When a probe ended last; null is never.")), readOnly: true},
 	}
 	all = append(all, timeProperties()...)

@@ -27,6 +27,25 @@ type providerStatus struct {
 	Enabled         bool             `json:"enabled"`
 	HealthStatus    providers.Health `json:"health_status"`
 	HealthCheckedAt *string          `json:"health_checked_at"`
+	Reason          string           `json:"reason"` // Why it is not well, "" when it is.
+	Addresses       []addressStatus  `json:"addresses"`
+}
+
+// addressStatus is what probes know of one of a provider's addresses.
+type addressStatus struct {
+	Address         string           `json:"address"` // transport:address:port.
+	HealthStatus    providers.Health `json:"health_status"`
+	HealthCheckedAt *string          `json:"health_checked_at"`
+	Detail          string           `json:"detail"` // What came of the last probe.
+}
+
+// timeOrNull is a time as it is printed, nil for never.
+func timeOrNull(at time.Time) *string {
+	if at.IsZero() {
+		return nil
+	}
+	text := providers.FormatTime(at)
+	return &text
 }
 
 func (a *API) status(x *exchange) (any, error) {
@@ -41,10 +60,13 @@ func (a *API) status(x *exchange) (any, error) {
 	}
 	for i := range c.Providers {
 		p := withHealth(&c.Providers[i], a.healthOf(&c.Providers[i], nil))
-		one := providerStatus{ID: p.ID, Name: p.Name, Enabled: p.Enabled, HealthStatus: p.HealthStatus}
-		if !p.HealthCheckedAt.IsZero() {
-			at := providers.FormatTime(p.HealthCheckedAt)
-			one.HealthCheckedAt = &at
+		reason, addresses := a.router.Reach(p.ID)
+		one := providerStatus{
+			ID: p.ID, Name: p.Name, Enabled: p.Enabled, HealthStatus: p.HealthStatus,
+			HealthCheckedAt: timeOrNull(p.HealthCheckedAt), Reason: reason, Addresses: make([]addressStatus, len(addresses)),
+		}
+		for j, at := range addresses {
+			one.Addresses[j] = addressStatus{at.Address, at.Health, timeOrNull(at.CheckedAt), at.Detail}
 		}
 		s.Providers = append(s.Providers, one)
 	}

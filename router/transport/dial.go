@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -79,10 +78,20 @@ func (c *conn) dial(ctx context.Context) (net.Conn, error) {
 	}
 	s := tls.Client(tcp, c.t.clientTLS(c.flow))
 	if err := s.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("tls handshake: %w", err)
+		return nil, &HandshakeError{err}
 	}
 	return s, nil
 }
+
+// HandshakeError says why a TLS connection that we opened came to nothing,
+// though the peer took the TCP connection.
+type HandshakeError struct{ Err error }
+
+// Error names the handshake and the reason.
+func (e *HandshakeError) Error() string { return "tls handshake: " + e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // setSocket makes a socket the connection's own, and closes it instead when
 // the connection was closed in the meantime.
