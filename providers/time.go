@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -80,5 +81,5 @@ func compareNewest(aTime time.Time, aID uuid.UUID, bTime time.Time, bID uuid.UUI
 	if c := bTime.Compare(aTime); c != 0 {
 		return c
 	}
-	return strings.Compare(string(bID[:]), string(aID[:]))
+	return bytes.Compare(bID[:], aID[:])
 }

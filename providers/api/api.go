@@ -17,7 +17,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -95,8 +94,9 @@ type API struct {
 
 	telnyx   atomic.Pointer[Telnyx]
 	accounts atomic.Pointer[accounts]
-	listing  atomic.Pointer[listing]
-	sorting  sync.Mutex // Held while a listing is made.
+
+	providerList lister[providers.Provider]
+	routeList    lister[providers.Route]
 }
 
 // New makes an API that nobody may use until Authorize was called.

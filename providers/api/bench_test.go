@@ -11,6 +11,20 @@ import (
 	"github.com/voipbin/dialrouter/providers"
 )
 
+// BenchmarkFirstPage asks for the first page of 100,000 routes after each write: they are sorted anew.
+func BenchmarkFirstPage(b *testing.B) {
+	c := benchCatalog(100_000)
+	a := &API{router: &fakeRouter{}}
+	routes := a.routes()
+	b.ReportAllocs()
+	for b.Loop() {
+		a.routeList.newest.Store(nil)
+		if got := page(routes.lister.sorted(c.Routes, routes.compare), pageRequest{100, nil}, routes.place, nil); len(got) != 100 {
+			b.Fatal(len(got))
+		}
+	}
+}
+
 // BenchmarkRead asks for one provider, and for a page of them, out of 10,000.
 func BenchmarkRead(b *testing.B) {
 	all := make([]providers.Provider, 10_000)

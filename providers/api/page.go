@@ -1,13 +1,13 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,11 +77,36 @@ func page[T any](all []*row[T], wanted pageRequest, place func(*T) (time.Time, u
 	return found
 }
 
-// listing is a catalog in the order of lists. It is made once for each revision.
-type listing struct {
-	catalog   *providers.Catalog
-	providers []*row[providers.Provider]
-	routes    []*row[providers.Route]
+// lister keeps a catalog's entries of one kind in the order of lists. They are sorted once for each change of them. The
+// zero value is ready; it is safe for concurrent use.
+type lister[T any] struct {
+	newest  atomic.Pointer[listing[T]]
+	sorting sync.Mutex // Held while a listing is made.
+}
+
+// listing is what a catalog's entries came to.
+type listing[T any] struct {
+	entries []T // Of the catalog, or of several: those that differ in other entries only have the same.
+	rows    []*row[T]
+}
+
+func (l *listing[T]) is(entries []T) bool {
+	return l != nil && len(l.entries) == len(entries) && (len(entries) == 0 || &l.entries[0] == &entries[0])
+}
+
+// sorted returns entries as lists show them. What they are does not change any more.
+func (l *lister[T]) sorted(entries []T, compare func(a, b *T) int) []*row[T] {
+	if now := l.newest.Load(); now.is(entries) {
+		return now.rows
+	}
+	l.sorting.Lock()
+	defer l.sorting.Unlock()
+	if now := l.newest.Load(); now.is(entries) {
+		return now.rows
+	}
+	now := &listing[T]{entries: entries, rows: rows(entries, compare)}
+	l.newest.Store(now)
+	return now.rows
 }
 
 // row is an entry in a list. It keeps its JSON: many more clients read lists than change what is in them.
@@ -116,32 +141,12 @@ func (r *row[T]) render(now health, shown func(*T, health) *T) (json.RawMessage,
 }
 
 func rows[T any](entries []T, compare func(a, b *T) int) []*row[T] {
+	made := make([]row[T], len(entries))
 	all := make([]*row[T], len(entries))
 	for i := range entries {
-		all[i] = &row[T]{entry: &entries[i]}
+		made[i].entry = &entries[i]
+		all[i] = &made[i]
 	}
 	slices.SortFunc(all, func(a, b *row[T]) int { return compare(a.entry, b.entry) })
 	return all
-}
-
-func (a *API) sorted(ctx context.Context) (*listing, error) {
-	c, err := a.catalog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if l := a.listing.Load(); l != nil && l.catalog == c {
-		return l, nil
-	}
-	a.sorting.Lock()
-	defer a.sorting.Unlock()
-	if l := a.listing.Load(); l != nil && l.catalog == c {
-		return l, nil
-	}
-	l := &listing{
-		catalog:   c,
-		providers: rows(c.Providers, providers.CompareProviders),
-		routes:    rows(c.Routes, providers.CompareRoutes),
-	}
-	a.listing.Store(l)
-	return l, nil
 }

@@ -15,7 +15,9 @@ func (a *API) providers() *resource[providers.Provider] {
 	return &resource[providers.Provider]{
 		api:     a,
 		kind:    providers.KindProvider,
-		entries: func(l *listing) []*row[providers.Provider] { return l.providers },
+		entries: func(c *providers.Catalog) []providers.Provider { return c.Providers },
+		lister:  &a.providerList,
+		compare: providers.CompareProviders,
 		place:   func(p *providers.Provider) (time.Time, uuid.UUID) { return p.TmCreate, p.ID },
 		find:    (*providers.Catalog).Provider,
 		stored:  (*providers.Draft).Provider,

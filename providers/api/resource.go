@@ -15,7 +15,9 @@ type resource[T any] struct {
 	api  *API
 	kind providers.Kind
 
-	entries func(*listing) []*row[T] // Sorted.
+	entries func(*providers.Catalog) []T
+	lister  *lister[T]
+	compare func(a, b *T) int // The order of lists.
 	place   func(*T) (tmCreate time.Time, id uuid.UUID)
 	filter  func(x *exchange) (func(*T) bool, error) // Nil: all.
 	find    func(*providers.Catalog, uuid.UUID) *T
@@ -50,18 +52,17 @@ func (s *resource[T]) list(x *exchange) (any, error) {
 			return nil, err
 		}
 	}
-	all, err := s.api.sorted(x.r.Context())
+	c, err := s.api.catalog(x.r.Context())
 	if err != nil {
 		return nil, err
 	}
-	return s.write(page(s.entries(all), wanted, s.place, keep))
+	return s.write(page(s.lister.sorted(s.entries(c), s.compare), wanted, s.place, keep))
 }
 
 // write puts a page together of what its rows keep.
 func (s *resource[T]) write(rows []*row[T]) (json.RawMessage, error) {
 	const usual = 1 << 10 // Bytes of an entry.
 	text := append(make([]byte, 0, usual*(1+len(rows))), `{"result":[`...)
-	next := ""
 	for i, one := range rows {
 		entry, err := one.render(s.health(one.entry, nil), s.shown)
 		if err != nil {
@@ -71,11 +72,12 @@ func (s *resource[T]) write(rows []*row[T]) (json.RawMessage, error) {
 			text = append(text, ',')
 		}
 		text = append(text, entry...)
-		tmCreate, id := s.place(one.entry)
-		next = providers.PageToken{TmCreate: tmCreate, ID: id}.String()
 	}
-	text = append(text, `],"next_page_token":"`...) // A token needs no quoting.
-	text = append(text, next...)
+	text = append(text, `],"next_page_token":"`...)
+	if len(rows) > 0 {
+		tmCreate, id := s.place(rows[len(rows)-1].entry)
+		text = append(text, providers.PageToken{TmCreate: tmCreate, ID: id}.String()...) // It needs no quoting.
+	}
 	return append(text, "\"}\n"...), nil
 }
 

@@ -12,7 +12,9 @@ func (a *API) routes() *resource[providers.Route] {
 	return &resource[providers.Route]{
 		api:     a,
 		kind:    providers.KindRoute,
-		entries: func(l *listing) []*row[providers.Route] { return l.routes },
+		entries: func(c *providers.Catalog) []providers.Route { return c.Routes },
+		lister:  &a.routeList,
+		compare: providers.CompareRoutes,
 		place:   func(r *providers.Route) (time.Time, uuid.UUID) { return r.TmCreate, r.ID },
 		filter:  byCustomer,
 		find:    (*providers.Catalog).Route,

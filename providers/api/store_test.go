@@ -273,7 +273,7 @@ func TestWriteIsInForce(t *testing.T) {
 func TestNoCatalogAtAll(t *testing.T) {
 	s := fixedStore{err: providers.ErrUnavailable}
 	a := &API{store: s, router: &fakeRouter{}}
-	if _, err := a.sorted(t.Context()); !errors.Is(err, providers.ErrUnavailable) {
+	if _, err := a.catalog(t.Context()); !errors.Is(err, providers.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := a.history(); faultOf(err).reason != "HISTORY_UNAVAILABLE" {
