@@ -77,7 +77,7 @@ func readAudit(ctx context.Context, conn *pgx.Conn, before int64, limit int) ([]
 	return found, rows.Err()
 }
 
-// Restore makes the catalog what it was at revision n.
+// Restore makes the catalog what it was at revision n, which must be one of the newest keepRevisions.
 func (s *Store) Restore(ctx context.Context, by providers.Actor, n int64) (*providers.Catalog, error) {
 	return s.write(ctx, by, func(on *basis) (*revised, error) {
 		r, end := startReading(context.WithoutCancel(ctx), on.tx)
@@ -88,6 +88,9 @@ func (s *Store) Restore(ctx context.Context, by providers.Actor, n int64) (*prov
 		}
 		if err != nil {
 			return nil, err
+		}
+		if n < on.at.n-keepRevisions {
+			return nil, refusal{fmt.Errorf("the content of revision %d is no longer kept: %w", n, providers.ErrNotFound)}
 		}
 		c, err := r.at(at.n, at.revision)
 		if err != nil {

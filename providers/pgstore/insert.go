@@ -20,6 +20,17 @@ type revised struct {
 	changes   []providers.Change
 }
 
+// keepRevisions is how many revisions before the newest can be restored. The audit of all is kept.
+const keepRevisions = 200
+
+// queuePruning removes what only revisions had that are too old to be restored.
+func queuePruning(b *pgx.Batch, newest int64) {
+	if oldest := newest - keepRevisions; oldest > 0 {
+		b.Queue("delete from dialrouter.providers where until <= $1", oldest)
+		b.Queue("delete from dialrouter.routes where until <= $1", oldest)
+	}
+}
+
 // rows are entries of one table, by column.
 type rows struct {
 	ids     []uuid.UUID
@@ -128,6 +139,7 @@ func insert(
 		from unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[])
 			with ordinality as e (kind, verb, id, name, before, after, i)`,
 		at.n, audit.kinds, audit.verbs, audit.ids, audit.names, audit.befores, audit.afters)
+	queuePruning(b, at.n)
 	b.Queue("update dialrouter.head set n = $1, revision = $2", at.n, at.revision)
 	b.Queue("select pg_notify('dialrouter', $1)", at.revision)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {

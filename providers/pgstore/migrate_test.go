@@ -40,7 +40,7 @@ func TestMigrationOfManyAtOnce(t *testing.T) {
 	if err != nil || len(c.Providers) != count {
 		t.Errorf("%d providers, %v; made in %q", len(c.Providers), err, revisions)
 	}
-	if got := query[string](t, url, "select string_agg(version || ' ' || name, ',' order by version) from dialrouter.migrations"); got != "1 0001_catalog" {
+	if got := query[string](t, url, "select string_agg(version || ' ' || name, ',' order by version) from dialrouter.migrations"); got != "1 0001_catalog,2 0002_prune" {
 		t.Errorf("migrations applied: %s", got)
 	}
 }

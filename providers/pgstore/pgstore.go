@@ -2,8 +2,8 @@
 //
 //	revisions  n | revision | made | actor ...      one row for each change
 //	audit      n | i | kind | verb | before, after   what the change did, secrets masked
-//	providers  id | since | until | deleted | body   one row for each state that an entry ever had;
-//	routes     id | since | until | deleted | body     until is null: in force
+//	providers  id | since | until | deleted | body   one row for each state that an entry had, as far back as
+//	routes     id | since | until | deleted | body     keepRevisions; until is null: in force
 //	head       n | revision                          the newest; its row lock makes writers wait for each other
 //
 // A change is one transaction (write): it locks the head, so it is upon the newest revision, closes the rows of what
