@@ -46,6 +46,7 @@ var buildBinary = sync.OnceValues(func() (string, error) {
 type daemon struct {
 	sip   netip.AddrPort // UDP and TCP.
 	admin netip.AddrPort
+	dir   string // Where its files are.
 	ready string // The line it printed.
 	cmd   *exec.Cmd
 	err   bytes.Buffer
@@ -61,6 +62,7 @@ func startDaemon(t *testing.T, providers string) *daemon {
 	}
 	d := &daemon{sip: freePort(t), admin: freePort(t)}
 	dir := t.TempDir()
+	d.dir = dir
 	config := filepath.Join(dir, "dialrouter.yaml")
 	files := map[string]string{
 		"providers.yaml": providers,
@@ -131,6 +133,9 @@ func (d *daemon) get(t *testing.T, path string) string {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin.String()+path, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if token, err := os.ReadFile(filepath.Join(d.dir, "admin.token")); err == nil { // Made at the start.
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	rep, err := client.Do(req)

@@ -1,0 +1,250 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/voipbin/dialrouter/providers"
+	"github.com/voipbin/dialrouter/router"
+)
+
+// watchful has the breaker open after three failures; silence is noticed soon.
+func watchful(peers ...*peer) setup {
+	return setup{
+		providers: trunks(peers...), health: "{interval: 0, failures: 3}",
+		budgets: "{no_reply: 600ms, no_ringing: 8s, answer: 10s, setup: 20s, max_attempts: 5}",
+	}
+}
+
+// place sends an INVITE and returns its Call-ID and when it left.
+func (p *peer) place(t *testing.T) (of string, at time.Time) {
+	t.Helper()
+	inv := p.invite("+15551234567")
+	at = time.Now()
+	p.send(t, inv)
+	return inv.get("Call-ID"), at
+}
+
+// turnDown answers the INVITE of a call and sees to the ACK.
+func (p *peer) turnDown(t *testing.T, of string, code int) {
+	t.Helper()
+	p.answer(t, p.expect(t, request("INVITE").of(of)), code)
+	p.expect(t, request("ACK").of(of))
+}
+
+// TestSilentProvider checks what a provider costs that goes silent: the calls in flight one no_reply, later ones nothing;
+// and that a call in a while tries it and brings it back.
+func TestSilentProvider(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(b, c))
+	a := n.caller(t)
+	of, _ := a.place(t)
+	b.turnDown(t, of, 486)
+	a.expect(t, status(486).of(of))
+
+	var inFlight []string
+	for range 5 {
+		of, _ := a.place(t)
+		inFlight = append(inFlight, of)
+	}
+	for _, of := range inFlight {
+		b.expect(t, request("INVITE").of(of))
+		c.turnDown(t, of, 486)
+		a.expect(t, status(486).of(of))
+	}
+	opened := time.Now()
+	if s := n.ProviderReport(n.providerID(t, "b")).Status; s.Health != providers.HealthUnhealthy ||
+		s.Reason != "3 calls in a row failed, the last got no reply" {
+		t.Errorf("b's status is %+v", s)
+	}
+	for range 5 {
+		of, left := a.place(t)
+		got := c.expect(t, request("INVITE").of(of))
+		if d := got.at.Sub(left); d > 400*time.Millisecond {
+			t.Errorf("a later call came to c after %v", d)
+		}
+		c.answer(t, got, 486)
+		a.expect(t, status(486).of(of))
+		if b.count(request("INVITE").of(of)) > 0 {
+			t.Error("a later call went to b")
+		}
+	}
+	// The dry run says so, too.
+	if got := n.planned(t); got[0] != "c" || got[1] != "b" {
+		t.Errorf("the plan is %q", got)
+	}
+
+	// The first call after two seconds tries b in its place. It is there again, and has its calls back at once.
+	time.Sleep(time.Until(opened.Add(2100 * time.Millisecond)))
+	if got := n.planned(t); got[0] != "b" {
+		t.Errorf("the plan when a test is due is %q", got)
+	}
+	for range 3 {
+		of, _ := a.place(t)
+		b.turnDown(t, of, 486)
+		a.expect(t, status(486).of(of))
+	}
+	if s := n.ProviderReport(n.providerID(t, "b")).Status; s.Health != providers.HealthHealthy || s.Reason != "" {
+		t.Errorf("b's status is %+v", s)
+	}
+}
+
+// TestBreakerEvidence checks which endings of calls count against a provider.
+func TestBreakerEvidence(t *testing.T) {
+	t.Parallel()
+	repeat := func(code int) func(t *testing.T, b *peer, got *msg) {
+		return func(t *testing.T, b *peer, got *msg) {
+			t.Helper()
+			b.answer(t, got, 100)
+			b.answer(t, got, code)
+		}
+	}
+	for name, test := range map[string]struct {
+		end  func(t *testing.T, b *peer, got *msg)
+		down bool
+	}{
+		"500": {repeat(500), true},
+		"503": {repeat(503), true},
+		"599": {repeat(599), true},
+		"501": {repeat(501), false},
+		"505": {repeat(505), false},
+		"513": {repeat(513), false},
+		"580": {repeat(580), false},
+		"408": {repeat(408), false},
+		"404": {repeat(404), false},
+		"403": {repeat(403), false},
+		"407": {repeat(407), false},
+		"488": {repeat(488), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, c := newPeer(t), newPeer(t)
+			s := watchful(b, c)
+			s.failover = "{next: [4xx, 5xx]}"
+			n := startRouter(t, s)
+			a := n.caller(t)
+			for range 4 {
+				of, _ := a.place(t)
+				if got := b.next(t, request("INVITE").of(of), quiet); got != nil {
+					test.end(t, b, got)
+				}
+				c.turnDown(t, of, 486)
+				a.expect(t, final().of(of))
+			}
+			if got := n.planned(t); (got[0] == "c") != test.down {
+				t.Errorf("the plan is %q", got)
+			}
+		})
+	}
+}
+
+// TestRefusalsBetweenCalls checks that what callers and callees decide neither opens a breaker nor is taken for a
+// failure between failures.
+func TestRefusalsBetweenCalls(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(b, c))
+	a := n.caller(t)
+	for range 3 {
+		for range 2 {
+			of, _ := a.place(t)
+			b.turnDown(t, of, 500)
+			c.turnDown(t, of, 486)
+			a.expect(t, status(486).of(of))
+		}
+		of, _ := a.place(t)
+		b.turnDown(t, of, 486) // Somebody is busy: it works.
+		a.expect(t, status(486).of(of))
+	}
+	// Callers who do not wait say nothing.
+	for range 4 {
+		inv := a.invite("+15551234567")
+		of := inv.get("Call-ID")
+		a.send(t, inv)
+		got := b.expect(t, request("INVITE").of(of))
+		b.answer(t, got, 100)
+		time.Sleep(20 * time.Millisecond)
+		a.send(t, cancelFor(inv))
+		b.answer(t, b.expect(t, request("CANCEL").of(of)), 200)
+		b.answer(t, got, 487)
+		a.expect(t, status(487).of(of))
+	}
+	if got := n.planned(t); got[0] != "b" {
+		t.Errorf("the plan is %q", got)
+	}
+}
+
+// TestAllDown checks that providers that are all down are tried in order all the same.
+func TestAllDown(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(b, c))
+	a := n.caller(t)
+	for range 5 {
+		of, _ := a.place(t)
+		b.turnDown(t, of, 503)
+		c.turnDown(t, of, 503)
+		a.expect(t, status(500).of(of))
+	}
+	for _, name := range []string{"b", "c"} {
+		if s := n.ProviderReport(n.providerID(t, name)).Status; s.Health != providers.HealthUnhealthy {
+			t.Errorf("%s's status is %+v", name, s)
+		}
+	}
+	of, _ := a.place(t)
+	b.turnDown(t, of, 503)
+	c.turnDown(t, of, 486)
+	a.expect(t, status(486).of(of))
+	// c answered: it is well, and goes first.
+	of, _ = a.place(t)
+	c.turnDown(t, of, 486)
+	a.expect(t, status(486).of(of))
+}
+
+// TestUnreachableProvider checks that transport errors open the breaker.
+func TestUnreachableProvider(t *testing.T) {
+	t.Parallel()
+	gone, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(gone, c))
+	gone.close()
+	a := n.caller(t)
+	for range 3 {
+		of, _ := a.place(t)
+		c.turnDown(t, of, 486)
+		a.expect(t, status(486).of(of))
+	}
+	if s := n.ProviderReport(n.providerID(t, "b")).Status; s.Reason != "3 calls in a row failed, the last could not be sent" {
+		t.Errorf("b's status is %+v", s)
+	}
+}
+
+// providerID is the id of a provider that the test's catalog names.
+func (n *node) providerID(t *testing.T, name string) (id [16]byte) {
+	t.Helper()
+	p, err := n.Plan(&router.PlanRequest{Number: "+15551234567"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range p.Attempts {
+		if one.ProviderName == name {
+			return one.ProviderID
+		}
+	}
+	t.Fatalf("no provider %s in %+v", name, p)
+	return id
+}
+
+// planned are the providers of a dry run, in order.
+func (n *node) planned(t *testing.T) []string {
+	t.Helper()
+	p, err := n.Plan(&router.PlanRequest{Number: "+15551234567"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, one := range p.Attempts {
+		names = append(names, one.ProviderName)
+	}
+	return names
+}
