@@ -171,6 +171,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 		choices = s.table.Append(nil, n.Digits, s.customer(req.Customer), seed)
 		s.explainDangling(out, n.Digits, s.customer(req.Customer))
 	}
+	prefer(choices, s, now, testDue)
 	order(choices, s, now, (*health.State).Due)
 	unable := false
 	for i, ch := range choices {
@@ -190,7 +191,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 			SDP:          string(body),
 		}
 		a.RouteID, a.Reason = s.why(ch, p)
-		a.Reason += s.standing(choices, i, now)
+		a.Reason += s.merit(choices, i, now) + s.standing(choices, i, now)
 		out.Attempts = append(out.Attempts, a)
 	}
 	if len(out.Attempts) == 0 {

@@ -235,9 +235,10 @@ func (w *worker) planLocked(c *call, digits []byte) {
 	if !c.listed {
 		c.plan = c.snap.table.Append(c.plan, digits, c.customer, w.rng.Uint64())
 	}
-	canary := noCanary
+	canary, test := noCanary, noTest
 	if c.invite {
-		canary = (*health.State).Try
+		canary, test = (*health.State).Try, (*health.Series).Test
 	}
+	prefer(c.plan, c.snap, w.now, test)
 	order(c.plan, c.snap, w.now, canary)
 }

@@ -36,6 +36,8 @@ type snapshot struct {
 	setup         int64
 	maxAttempts   int
 	failures      int // In a row, that open a provider's breaker; zero is never.
+	quality       health.Quality
+	health        *health.Registry
 	preloaded     bool
 }
 
@@ -107,6 +109,8 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		setup:       int64(cfg.Budgets.Setup),
 		maxAttempts: cfg.Budgets.MaxAttempts,
 		failures:    cfg.Health.Failures,
+		quality:     health.Quality{MinSamples: cfg.Health.Quality.MinSamples, Margin: float64(cfg.Health.Quality.Margin) / 100},
+		health:      env.health,
 		preloaded:   cfg.SIP.PreloadedRoutes,
 	}
 	for _, p := range cfg.Numbers.InternationalPrefixes {

@@ -34,18 +34,31 @@ type destinations struct {
 
 // Destination returns the series of a provider and target, nil when there is no room for it.
 func (r *Registry) Destination(now int64, provider uuid.UUID, target string) *Destination {
+	if d := r.Known(provider, target); d != nil {
+		return d
+	}
 	d := &r.destinations
-	h := maphash.String(d.seed, target) ^ binary.LittleEndian.Uint64(provider[:8])*0x9E3779B97F4A7C15
+	return d.insert(now, d.hash(provider, target), &Destination{Provider: provider, Target: target})
+}
+
+// Known returns the series of a provider and target, nil when no call went there.
+func (r *Registry) Known(provider uuid.UUID, target string) *Destination {
+	d := &r.destinations
+	h := d.hash(provider, target)
 	for i := range uint64(probed) {
 		e := d.slots[(h+i)%MaxDestinations].Load()
 		if e == nil {
-			break
+			return nil
 		}
 		if e.Provider == provider && e.Target == target {
 			return e
 		}
 	}
-	return d.insert(now, h, &Destination{Provider: provider, Target: target})
+	return nil
+}
+
+func (d *destinations) hash(provider uuid.UUID, target string) uint64 {
+	return maphash.String(d.seed, target) ^ binary.LittleEndian.Uint64(provider[:8])*0x9E3779B97F4A7C15
 }
 
 // insert puts a destination into the first place that is free, or whose owner is idle.

@@ -66,6 +66,8 @@ func (o Outcome) String() string {
 type Series struct {
 	recent [numRecent]atomic.Pointer[bucket]
 	older  [numOlder]atomic.Pointer[bucket]
+
+	judgement judgement
 }
 
 // bucket has the counts of one span of time.
