@@ -16,8 +16,9 @@ type kamailio struct {
 	*program
 }
 
-// startKamailio runs Kamailio at a free address. What next says is done with each new call before it is sent on.
-func startKamailio(t *testing.T, next string) *kamailio {
+// startKamailio runs Kamailio at a free address, with a configuration of testdata. What next says is done with each new
+// call before it is sent on.
+func startKamailio(t *testing.T, template, next string) *kamailio {
 	t.Helper()
 	binary, err := exec.LookPath("kamailio")
 	if err != nil {
@@ -27,12 +28,12 @@ func startKamailio(t *testing.T, next string) *kamailio {
 	if len(modules) == 0 {
 		t.Fatal("Kamailio is not installed (Debian package kamailio)")
 	}
-	template, err := os.ReadFile(filepath.Join("testdata", "kamailio", "hop.cfg"))
+	script, err := os.ReadFile(filepath.Join("testdata", "kamailio", template))
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := &kamailio{addr: freePort(t)}
-	text := strings.NewReplacer("@LISTEN@", k.addr.String(), "@MODULES@", filepath.Dir(modules[0])+"/", "@NEXT@", next).Replace(string(template))
+	text := strings.NewReplacer("@LISTEN@", k.addr.String(), "@MODULES@", filepath.Dir(modules[0])+"/", "@NEXT@", next).Replace(string(script))
 	cfg := filepath.Join(t.TempDir(), "kamailio.cfg")
 	if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,11 +62,11 @@ func (k *kamailio) ready(t *testing.T) {
 func before(t *testing.T, n *node, transport string) *kamailio {
 	t.Helper()
 	router := map[string]netip.AddrPort{"udp": n.udp, "tcp": n.tcp}[transport]
-	return startKamailio(t, `$du = "sip:`+router.String()+`;transport=`+transport+`";`)
+	return startKamailio(t, "hop.cfg", `$du = "sip:`+router.String()+`;transport=`+transport+`";`)
 }
 
 // behind is a Kamailio that sends calls to a peer, like a carrier's border.
 func behind(t *testing.T, p *peer, transport string) *kamailio {
 	t.Helper()
-	return startKamailio(t, `$ru = "sip:" + $rU + "@`+p.addr.String()+`;transport=`+transport+`";`)
+	return startKamailio(t, "hop.cfg", `$ru = "sip:" + $rU + "@`+p.addr.String()+`;transport=`+transport+`";`)
 }
