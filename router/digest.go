@@ -18,6 +18,7 @@ import (
 const (
 	nonceLife  = 5 * time.Minute // After that a nonce is hardly ever still good.
 	nonceLimit = 16              // Kept for a provider; it may have as many addresses.
+	mostProofs = 4               // On one request: no way has more realms.
 )
 
 // account is what a provider knows us by. It is safe for concurrent use, and reading takes no lock.
@@ -53,7 +54,7 @@ func (c *account) known(dst []proof, at netip.AddrPort, now int64) []proof {
 		return dst
 	}
 	for _, n := range *list {
-		if n.from == at && now-n.since < int64(nonceLife) {
+		if len(dst) < mostProofs && n.from == at && now-n.since < int64(nonceLife) {
 			dst = append(dst, proof{nonce: n, early: true})
 		}
 	}

@@ -65,6 +65,9 @@ func (l *logon) answering(asked []*nonce) *logon {
 		}
 		*p = proof{nonce: n, renewed: !p.early}
 	}
+	if len(next.proofs) > mostProofs {
+		return nil
+	}
 	return next
 }
 

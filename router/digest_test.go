@@ -139,6 +139,36 @@ func TestAccountRemembers(t *testing.T) {
 	}
 }
 
+// TestLogonsEnd checks that no provider keeps us asking for ever, or makes a request grow.
+func TestLogonsEnd(t *testing.T) {
+	c := &account{Credentials: providers.Credentials{Username: "dial"}}
+	ask := func(realm, n string, stale bool) *nonce {
+		return &nonce{Challenge: digest.Challenge{Realm: realm, Nonce: n, Stale: stale}}
+	}
+	for name, next := range map[string]func(i int) []*nonce{
+		"stale again and again": func(i int) []*nonce { return []*nonce{ask("a", fmt.Sprint(i), true)} },
+		"new realms":            func(i int) []*nonce { return []*nonce{ask(fmt.Sprint(i), "n", false)} },
+		"many realms at once": func(i int) []*nonce {
+			return []*nonce{ask("a", "n", false), ask("b", "n", false), ask("c", "n", false), ask("d", "n", false), ask("e", "n", false)}
+		},
+		"two in turns": func(i int) []*nonce { return []*nonce{ask(fmt.Sprint(i%2), fmt.Sprint(i), true)} },
+		"the same":     func(i int) []*nonce { return []*nonce{ask("a", "n", true)} },
+		"nothing":      func(int) []*nonce { return nil },
+	} {
+		l := c.logOn(nil, netip.AddrPort{}, 1)
+		for i := 0; l != nil; i++ {
+			if i > maxShift || len(l.proofs) > mostProofs || l.repeats != uint32(i) {
+				t.Fatalf("%s: after %d times %d repeats, %d proofs", name, i, l.repeats, len(l.proofs))
+			}
+			l = l.answering(next(i))
+		}
+	}
+	l := &logon{account: c, repeats: maxShift}
+	if l.answering([]*nonce{ask("a", "n", false)}) != nil {
+		t.Error("the room between two numbers of the caller is used up, and still we answer")
+	}
+}
+
 func TestAccountsOutliveSnapshots(t *testing.T) {
 	var all accounts
 	p := providers.Provider{ID: uuid.New(), Credentials: providers.Credentials{Username: "dial", Password: "x"}}
