@@ -240,15 +240,22 @@ func TestCredentialsAfterProvisional(t *testing.T) {
 }
 
 // TestCredentialsLarge checks that what credentials add to a request is counted: one that no longer fits a datagram goes by
-// TCP, unless the provider takes UDP only.
+// TCP, unless the provider takes UDP only, because it says so or because TCP fails.
 func TestCredentialsLarge(t *testing.T) {
 	t.Parallel()
-	for _, transport := range []string{"", "udp"} {
-		t.Run("transport "+transport, func(t *testing.T) {
+	for name, tt := range map[string]struct {
+		open            func(*testing.T) *peer
+		transport, want string
+	}{
+		"fits TCP":      {newPeer, "", "tcp"},
+		"UDP by choice": {newPeer, "udp", "udp"},
+		"TCP fails":     {newUDPPeer, "", "udp"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newPeer(t)
+			b := tt.open(t)
 			g := gate()
-			n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1", "transport: \""+transport+"\""))})
+			n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1", "transport: \""+tt.transport+"\""))})
 			a := n.caller(t)
 			inv := a.invite("+15551234567").offering(wideOffer())
 			a.send(t, inv.add("X-Long: "+strings.Repeat("x", 1000-len(inv.text()))))
@@ -258,9 +265,11 @@ func TestCredentialsLarge(t *testing.T) {
 			}
 			g.ask(t, b, first, "n")
 			second := b.expectNew(t, request("INVITE"))
-			g.check(t, second, "n", 1)
-			if want := map[string]string{"": "tcp", "udp": "udp"}[transport]; second.transport() != want || len(second.raw) < 1300 {
-				t.Errorf("the second INVITE came by %s with %d bytes, want %s", second.transport(), len(second.raw), want)
+			// What went by TCP and never arrived had used the nonce once.
+			g.check(t, second, "n", map[string]int{"fits TCP": 1, "UDP by choice": 1, "TCP fails": 2}[name])
+			expectCSeq(t, second, 101)
+			if second.transport() != tt.want || len(second.raw) < 1300 {
+				t.Errorf("the second INVITE came by %s with %d bytes, want %s", second.transport(), len(second.raw), tt.want)
 			}
 			b.answer(t, second, 486)
 			a.expect(t, status(486))
