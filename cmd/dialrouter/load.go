@@ -3,6 +3,8 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/voipbin/dialrouter/config"
@@ -85,9 +87,16 @@ func check(env environment, args []string) error {
 		}
 		return cerr
 	}
+	faults := dialrouter.FileFaults(cfg)
+	for _, key := range slices.Sorted(maps.Keys(faults)) {
+		fmt.Fprintln(env.stdout, cfg.Problem(key, faults[key].Error()))
+	}
 	cat, err := readCatalog(env, cfg, path)
 	if err != nil {
 		return err
+	}
+	if len(faults) > 0 {
+		return errSaid
 	}
 	nothing := func(resolve.Query) ([]resolve.Target, error) { return nil, nil }
 	if _, err := dialrouter.Check(cfg, cat, nothing); err != nil {
