@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -54,19 +55,33 @@ func compileRules(preset string, rules []providers.Rule) ([]rule, error) {
 	return all, nil
 }
 
-// rulesFor returns the rules for a provider: what it does not say itself is as configured.
-func rulesFor(own *providers.Failover, cfg *config.Failover, configured []rule) ([]rule, error) {
-	if own.Preset == "" && own.Rules == nil {
-		return configured, nil
+// ruleLists are the rules of a snapshot: those of the configuration, with each preset that a provider may have behind
+// them, once for all providers without rules of their own.
+type ruleLists struct {
+	cfg    *config.Failover
+	rules  []providers.Rule
+	preset map[string][]rule
+}
+
+func newRuleLists(cfg *config.Failover) *ruleLists {
+	return &ruleLists{cfg: cfg, rules: configuredRules(cfg), preset: make(map[string][]rule)}
+}
+
+// compile returns the rules for a provider: what it does not say itself is as configured.
+func (l *ruleLists) compile(own *providers.Failover) ([]rule, error) {
+	preset := cmp.Or(own.Preset, l.cfg.Preset)
+	if own.Rules != nil {
+		return compileRules(preset, own.Rules)
 	}
-	preset, rules := own.Preset, own.Rules
-	if preset == "" {
-		preset = cfg.Preset
+	known, ok := l.preset[preset]
+	if !ok {
+		var err error
+		if known, err = compileRules(preset, l.rules); err != nil {
+			return nil, err
+		}
+		l.preset[preset] = known
 	}
-	if rules == nil {
-		rules = configuredRules(cfg)
-	}
-	return compileRules(preset, rules)
+	return known, nil
 }
 
 // ruling returns the first rule that fits a final response, nil when there is none.

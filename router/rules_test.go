@@ -164,11 +164,11 @@ func TestRulesJudge(t *testing.T) {
 	}
 }
 
-// TestRulesFor checks what a provider takes from the configuration.
-func TestRulesFor(t *testing.T) {
+// TestRuleLists checks what a provider takes from the configuration.
+func TestRuleLists(t *testing.T) {
 	limit := config.FailoverRule{Code: "403", Reason: "limit", Then: "final"}
 	cfg := &config.Failover{Preset: "telnyx", Rules: []config.FailoverRule{limit}}
-	configured := compiled(t, cfg.Preset, configuredRules(cfg)...)
+	lists := newRuleLists(cfg)
 	telnyx, vonage := len(providers.PresetRules("telnyx")), len(providers.PresetRules("vonage"))
 	own := []providers.Rule{{Code: "404", Then: providers.ActionFinal}, {Code: "405", Then: providers.ActionFinal}}
 	for _, c := range []struct {
@@ -184,13 +184,16 @@ func TestRulesFor(t *testing.T) {
 		{providers.Failover{Rules: []providers.Rule{}, Preset: providers.NoPreset}, 0, 0},
 		{providers.Failover{Rules: own, Preset: "vonage"}, 2 + vonage, 404},
 	} {
-		got, err := rulesFor(&c.own, cfg, configured)
+		got, err := lists.compile(&c.own)
 		if err != nil || len(got) != c.want || c.want > 0 && got[0].low != c.low {
 			t.Errorf("%+v: %d rules, %v", c.own, len(got), err)
 		}
 	}
-	if _, err := rulesFor(&providers.Failover{Preset: "x"}, cfg, configured); err == nil {
+	if _, err := lists.compile(&providers.Failover{Preset: "x"}); err == nil {
 		t.Error("a preset that nobody knows")
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = lists.compile(&providers.Failover{Preset: "vonage"}) }); n != 0 {
+		t.Errorf("%v allocations for one more provider", n)
 	}
 	if errs := CheckFailover(&config.Failover{Preset: "x", Rules: []config.FailoverRule{limit, {Code: "1"}}}); len(errs) != 3 {
 		t.Errorf("%v", errs)

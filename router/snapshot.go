@@ -129,8 +129,8 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		errs = append(errs, fmt.Errorf("failover.next: %w", err))
 	}
 	lists := make(codecLists)
-	rules, err := compileRules(cfg.Failover.Preset, configuredRules(&cfg.Failover))
-	if err != nil {
+	rules := newRuleLists(&cfg.Failover)
+	if _, err := rules.compile(&providers.Failover{}); err != nil {
 		errs = append(errs, err)
 	}
 	for i := range cat.Providers {
@@ -142,7 +142,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 			after:    cfg.Failover.AfterRinging,
 			budgets:  s.budgets.with(cat.Providers[i].Budgets),
 		}
-		if p.rules, err = rulesFor(&p.Failover, &cfg.Failover, rules); err != nil {
+		if p.rules, err = rules.compile(&p.Failover); err != nil {
 			errs = append(errs, fmt.Errorf("provider %q: %w", p.Name, err))
 		}
 		if err := p.compile(env, lists); err != nil {
