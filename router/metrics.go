@@ -145,7 +145,7 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 		Namespace: "dialrouter", Name: "transactions", Help: "Transactions held in memory, finished ones included.",
 	}, func() float64 { return float64(r.calls.Used()) })
 	for _, c := range []prometheus.Collector{
-		calls, &r.traffic, (*placesInUse)(r), (*reach)(r), (*expiries)(r), filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers,
+		calls, &r.traffic, (*placesInUse)(r), (*reach)(r), (*expiries)(r), &standing{r: r}, filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers,
 		(*delayHistograms)(m), progress, transactions,
 	} {
 		if err := reg.Register(c); err != nil {
