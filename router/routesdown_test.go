@@ -27,7 +27,8 @@ func TestRoutesDown(t *testing.T) {
 	gone.TmDelete = gone.TmDelete.AddDate(2000, 0, 0)
 	snap.catalog = &providers.Catalog{Routes: []providers.Route{
 		route(providers.Everyone, "+1", 0), route(providers.Everyone, "+1", 1), route(other, "+1", 0), route(other, "all", 2),
-		route(providers.Everyone, "+3", 3), gone, {CustomerID: other, Target: "+7", ProviderID: uuid.New()},
+		route(providers.Everyone, "+3", 3), gone,
+		{CustomerID: other, Target: "+7", ProviderID: uuid.New()},
 	}}
 	s := &standing{}
 	step := func(what string, want int) {
