@@ -179,14 +179,14 @@ func (d *decoder) admin(a *Admin) map[string]field {
 
 func (d *decoder) token(all *[]Token) field {
 	return func(path string, n *yaml.Node) {
+		if !d.isSecretMapping(path, n) {
+			return
+		}
 		t := Token{Permission: PermissionSuperAdmin}
 		var sum string
 		d.mapping(path, n, map[string]field{
 			"name": d.text(&t.Name, entryName), "sha256": d.secret(&sum, sha256Hex), "permission": d.permission(&t.Permission),
 		})
-		if n.Kind != yaml.MappingNode {
-			return
-		}
 		d.required(n, path, "name", "sha256")
 		if _, err := hex.Decode(t.SHA256[:], []byte(sum)); err == nil && sum != "" && t.Name != "" {
 			*all = append(*all, t)
@@ -196,13 +196,13 @@ func (d *decoder) token(all *[]Token) field {
 
 func (d *decoder) user(all *[]User) field {
 	return func(path string, n *yaml.Node) {
+		if !d.isSecretMapping(path, n) {
+			return
+		}
 		u := User{Permission: PermissionSuperAdmin}
 		d.mapping(path, n, map[string]field{
 			"name": d.text(&u.Name, entryName), "password": d.secret(&u.Password, argon2id), "permission": d.permission(&u.Permission),
 		})
-		if n.Kind != yaml.MappingNode {
-			return
-		}
 		d.required(n, path, "name", "password")
 		if u.Name != "" && u.Password != "" {
 			*all = append(*all, u)
@@ -211,6 +211,15 @@ func (d *decoder) user(all *[]User) field {
 }
 
 func (d *decoder) permission(dst *string) field { return d.text(dst, oneOf(Permissions()...)) }
+
+// isSecretMapping is for an entry that has a secret in it: what stands there instead may be one.
+func (d *decoder) isSecretMapping(path string, n *yaml.Node) bool {
+	if n.Kind == yaml.MappingNode {
+		return true
+	}
+	d.add(n, path, "a mapping must stand here (the value is kept out of this message)")
+	return false
+}
 
 // required notes the keys that an entry of a list must have and has not.
 func (d *decoder) required(n *yaml.Node, path string, keys ...string) {

@@ -19,6 +19,16 @@ import (
 type phone struct {
 	conn *net.UDPConn
 	got  chan string // What is no INVITE.
+
+	mu    sync.Mutex
+	taken strings.Builder // INVITEs.
+}
+
+// invites returns the calls that came in.
+func (p *phone) invites() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken.String()
 }
 
 func newPhone(t *testing.T) *phone {
@@ -51,6 +61,9 @@ func (p *phone) read() {
 			p.got <- text
 			continue
 		}
+		p.mu.Lock()
+		p.taken.WriteString(text)
+		p.mu.Unlock()
 		reply := "SIP/2.0 486 Busy Here\r\n"
 		for line := range strings.SplitSeq(text, "\r\n") {
 			name, _, _ := strings.Cut(line, ":")

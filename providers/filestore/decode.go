@@ -160,6 +160,15 @@ func (d *decoder) text(dst *string, path string, n *yaml.Node) bool {
 	return false
 }
 
+// isSecretMapping is for a mapping that has secrets in it. What stands there instead may be one, and is not repeated.
+func (d *decoder) isSecretMapping(path string, n *yaml.Node) bool {
+	if n.Kind == yaml.MappingNode {
+		return true
+	}
+	d.wrong(n, path, "a mapping of keys to values must stand here")
+	return false
+}
+
 // secret reads a string whose value no message may repeat.
 func (d *decoder) secret(dst *string, path string, n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {

@@ -181,6 +181,9 @@ func keyPlace(n *yaml.Node, name string) int {
 }
 
 func (d *decoder) techHeaders(p *providers.Provider, path string, n *yaml.Node) {
+	if !d.isSecretMapping(path, n) {
+		return
+	}
 	d.mapping(path, n, nil, func(name, path string, v *yaml.Node) bool {
 		h := providers.Header{Name: name}
 		d.secret(&h.Value, path, v)
@@ -300,6 +303,9 @@ func (d *decoder) limits(l *providers.Limits, path string, n *yaml.Node) {
 }
 
 func (d *decoder) credentials(c *providers.Credentials, path string, n *yaml.Node) {
+	if !d.isSecretMapping(path, n) {
+		return
+	}
 	d.mapping(path, n, secretKeys, func(key, path string, v *yaml.Node) bool {
 		switch key {
 		case "username":
