@@ -7,6 +7,9 @@ func (d *decoder) check(c *Config) {
 	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
 		d.at("tls", "certificate and key go together; only one is given")
 	}
+	if (c.Admin.TLS.Certificate == "") != (c.Admin.TLS.Key == "") {
+		d.at("admin.tls", "certificate and key go together; only one is given")
+	}
 	seen := make(map[string]bool)
 	for _, t := range c.Admin.Tokens {
 		if seen[t.Name] {

@@ -140,8 +140,14 @@ type Calls struct {
 // Admin is the HTTP side.
 type Admin struct {
 	Listen string // host:port, "" for none.
+	TLS    AdminTLS
 	Tokens []Token
 	Users  []User
+}
+
+// AdminTLS names the files with which the HTTP side speaks TLS; both are empty where it does not. The paths are absolute.
+type AdminTLS struct {
+	Certificate, Key string
 }
 
 // Token is an API token, known by its hash only.

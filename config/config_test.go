@@ -105,6 +105,7 @@ health: {interval: 0, timeout: 1s, down_after: 2, up_after: 3, failures: 0, qual
 calls: {keep: 0, file: cdr/calls.jsonl, max_size: 2GiB, max_files: 3}
 admin:
   listen: "[::1]:8080"
+  tls: {certificate: admin.pem, key: /admin.key}
   tokens: [{name: ops, sha256: "00000000000000000000000000000000000000000000000000000000000000ff"}, {name: look, sha256: "00000000000000000000000000000000000000000000000000000000000000fe", permission: ProjectViewer}]
   users: [{name: admin, password: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA", permission: ProjectViewer}]
 telnyx: {url: "http://127.0.0.1:9/v2", sip_fqdn: sip.example.com}
@@ -142,6 +143,7 @@ log: {level: debug, format: json}
 		Health: config.Health{Timeout: time.Second, DownAfter: 2, UpAfter: 3, Quality: config.Quality{MinSamples: 50, Margin: 7}},
 		Admin: config.Admin{
 			Listen: "[::1]:8080",
+			TLS:    config.AdminTLS{Certificate: "/etc/x/admin.pem", Key: "/admin.key"},
 			Tokens: []config.Token{
 				{Name: "ops", SHA256: [32]byte{31: 0xFF}, Permission: "ProjectSuperAdmin"},
 				{Name: "look", SHA256: [32]byte{31: 0xFE}, Permission: "ProjectViewer"},

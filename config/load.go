@@ -172,6 +172,9 @@ func (d *decoder) quality(q *Quality) map[string]field {
 func (d *decoder) admin(a *Admin) map[string]field {
 	return map[string]field{
 		"listen": d.text(&a.Listen, adminAddress),
+		"tls": d.section(map[string]field{
+			"certificate": d.text(&a.TLS.Certificate, filePath), "key": d.text(&a.TLS.Key, filePath),
+		}),
 		"tokens": d.list(d.token(&a.Tokens)),
 		"users":  d.list(d.user(&a.Users)),
 	}
@@ -264,7 +267,7 @@ func (c *Config) finish() {
 	if absolute, err := filepath.Abs(folder); err == nil {
 		folder = absolute
 	}
-	for _, path := range []*string{&c.SIP.RouteKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.TLS.CA, &c.Catalog.File, &c.Calls.File} {
+	for _, path := range []*string{&c.SIP.RouteKeyFile, &c.TLS.Certificate, &c.TLS.Key, &c.TLS.CA, &c.Admin.TLS.Certificate, &c.Admin.TLS.Key, &c.Catalog.File, &c.Calls.File} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}

@@ -119,6 +119,7 @@ func fixedChanges(old, cfg *config.Config) []string {
 	check("catalog", old.Catalog == cfg.Catalog)
 	check("calls.keep", old.Calls.Keep == cfg.Calls.Keep)
 	check("admin.listen", old.Admin.Listen == cfg.Admin.Listen)
+	check("admin.tls", old.Admin.TLS == cfg.Admin.TLS)
 	check("log.format", old.Log.Format == cfg.Log.Format)
 	return keys
 }

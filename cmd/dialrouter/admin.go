@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +23,7 @@ import (
 
 // admin is the HTTP side: metrics, health and the REST API. None of it is on a call's way.
 type admin struct {
-	addr   string
+	url    string // "" when there is no HTTP side.
 	api    *api.API
 	log    *slog.Logger
 	server *http.Server
@@ -49,6 +50,18 @@ func startAdmin(
 	if err := a.configure(cfg); err != nil {
 		return nil, err
 	}
+	scheme := "http://"
+	var secure *tls.Config
+	if cfg.Admin.TLS.Certificate != "" {
+		c, err := newCertificate(cfg.Admin.TLS, log)
+		if err != nil {
+			return nil, fmt.Errorf("admin.tls: %w", err)
+		}
+		scheme, secure = "https://", &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	}
+	if isOpen(&cfg.Admin) {
+		log.Warn("the HTTP side can be listened in to: give it admin.tls, or an address of this machine only", "listen", cfg.Admin.Listen)
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), "tcp", cfg.Admin.Listen)
 	if err != nil {
@@ -59,7 +72,7 @@ func startAdmin(
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: warnings}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, r, a.trouble.Load()) })
-	a.addr = l.Addr().String()
+	a.url = scheme + l.Addr().String()
 	a.server = &http.Server{
 		// The mux would redirect what it does not know to a shorter path; the API answers for itself.
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -76,7 +89,12 @@ func startAdmin(
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          warnings,
 	}
-	go func() { a.done <- a.server.Serve(l) }()
+	if secure != nil {
+		a.server.TLSConfig = secure
+		go func() { a.done <- a.server.ServeTLS(l, "", "") }()
+	} else {
+		go func() { a.done <- a.server.Serve(l) }()
+	}
 	return a, nil
 }
 

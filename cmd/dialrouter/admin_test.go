@@ -72,7 +72,7 @@ func serving(t *testing.T, config string, variables ...string) *process {
 		t.Fatalf("it said %q, %v\n%s", line, err, p.logged())
 	}
 	for name := range strings.FieldsSeq(line) {
-		if strings.HasPrefix(name, "http://") {
+		if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
 			p.url = name
 		}
 		if addr, ok := strings.CutPrefix(name, "udp://"); ok {

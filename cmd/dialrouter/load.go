@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"maps"
@@ -46,6 +47,11 @@ func more(cfg *config.Config) []config.Problem {
 	}
 	for _, e := range dialrouter.CheckFailover(&cfg.Failover) {
 		problems = append(problems, cfg.Problem(e.Field, strings.TrimPrefix(e.Error(), e.Field+": ")))
+	}
+	if files := cfg.Admin.TLS; files.Certificate != "" {
+		if _, err := tls.LoadX509KeyPair(files.Certificate, files.Key); err != nil {
+			problems = append(problems, cfg.Problem("admin.tls", err.Error()))
+		}
 	}
 	return problems
 }

@@ -76,8 +76,8 @@ func serve(env environment, args []string) (err error) {
 	for _, l := range r.Listeners() {
 		names = append(names, strings.ToLower(l.Proto.String())+"://"+l.Addr.String())
 	}
-	if admin.addr != "" {
-		names = append(names, "http://"+admin.addr)
+	if admin.url != "" {
+		names = append(names, admin.url)
 	}
 	fmt.Fprintln(env.stdout, "ready", strings.Join(names, " "))
 	d := &daemon{env: env, path: path, cfg: cfg, router: r, admin: admin, log: log, level: level}
