@@ -85,6 +85,9 @@ func (c *probeClient) ask(ctx context.Context, domain config.HostPort, hop trans
 
 // failedAnswer tells apart why there was no response.
 func failedAnswer(err error) health.Answer {
+	if errors.Is(err, transport.ErrConnLimit) {
+		return health.Answer{Err: err, Ours: true}
+	}
 	if handshake, ok := errors.AsType[*transport.HandshakeError](err); ok {
 		return health.Answer{TLS: true, Err: handshake.Err}
 	}

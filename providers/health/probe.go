@@ -46,6 +46,7 @@ type Answer struct {
 	Code int   // Of the final reply; 0: there was none.
 	TLS  bool  // Err is about proving who the peer is, or about speaking TLS at all.
 	Err  error // Why there was none; nil: nothing came in time.
+	Ours bool  // It was not sent for a reason that is ours, so it says nothing of the provider.
 }
 
 // Result is how a probe ended.

@@ -141,7 +141,7 @@ func (p *Prober) probe(pl *Place, c *Check, epoch int) {
 			pl.due = now
 		}
 		p.queue.put(pl)
-		if pl.epoch == epoch {
+		if pl.epoch == epoch && !a.Ours {
 			n = p.takeLocked(t, pl, &a)
 		}
 	}

@@ -449,6 +449,25 @@ func TestProbeNoAddress(t *testing.T) {
 	})
 }
 
+// TestProbeNotSent checks that a probe which we could not send says nothing of the provider.
+func TestProbeNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, newCarrier(says(200)))
+		check := b.check("a", place("1"))
+		check.DownAfter = 1
+		b.Watch([]health.Check{check})
+		time.Sleep(time.Second)
+		b.becomes(func(context.Context, health.Address) health.Answer {
+			return health.Answer{Err: errors.New("too many connections"), Ours: true}
+		})
+		time.Sleep(4 * turn)
+		b.must(t, &check, providers.HealthHealthy, "")
+		if asked, counted := len(b.times("1")), b.Results(check.ID); asked < 4 || counted != [health.NumResults]uint64{1} {
+			t.Errorf("asked %d times, counted %v", asked, counted)
+		}
+	})
+}
+
 // TestCallsSayMoreThanProbes checks a provider that does not care for OPTIONS: probes put it behind the others once,
 // and the calls that it serves bring it back for good.
 func TestCallsSayMoreThanProbes(t *testing.T) {
