@@ -132,7 +132,11 @@ func (s *State) Served(now, start int64) {
 func (b *breaker) relieve(now, start int64, onlyHeard bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if start < b.since || onlyHeard && (b.trouble.Load() != opened || b.why == Refused) {
+	since := b.since
+	if since > now { // The clock went back.
+		since = 0
+	}
+	if start < since || onlyHeard && (b.trouble.Load() != opened || b.why == Refused) {
 		return
 	}
 	b.closeLocked(now)
@@ -147,7 +151,9 @@ func (b *breaker) closeLocked(now int64) {
 }
 
 // calmLocked says whether the breaker was closed for so long that its past does not matter.
-func (b *breaker) calmLocked(now int64) bool { return b.closedAt == 0 || now-b.closedAt > int64(calm) }
+func (b *breaker) calmLocked(now int64) bool {
+	return b.closedAt == 0 || now-b.closedAt > int64(calm) || now < b.closedAt
+}
 
 // Probed takes what probes say, after their thresholds. Up closes an open breaker, too; but where it opened again soon
 // after, calls fail that probes do not: then only calls close it, or that none failed for a minute.

