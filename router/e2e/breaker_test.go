@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/voipbin/dialrouter/providers"
+	"github.com/voipbin/dialrouter/providers/health"
 	"github.com/voipbin/dialrouter/router"
 )
 
@@ -247,4 +251,106 @@ func (n *node) planned(t *testing.T) []string {
 		names = append(names, one.ProviderName)
 	}
 	return names
+}
+
+// TestLateAnswerIsCounted checks that an attempt which is given up and then answered after all is one answered call.
+func TestLateAnswerIsCounted(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(b, c))
+	a := n.caller(t)
+	of, _ := a.place(t)
+	late := b.expect(t, request("INVITE").of(of))
+	c.expect(t, request("INVITE").of(of))
+	b.answer(t, late, 200)
+	a.expect(t, status(200).of(of))
+	f := n.ProviderReport(n.providerID(t, "b")).Windows.Minutes5
+	if f.Attempts() != 1 || f.Outcomes[health.Answered] != 1 {
+		t.Errorf("b is told of %v", f.Outcomes)
+	}
+}
+
+// TestSilenceUnderLoad has a hundred calls a second to a provider that goes silent: those that begin five seconds later
+// ring as soon as ever.
+func TestSilenceUnderLoad(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes twelve seconds")
+	}
+	b, c := newPeer(t), newPeer(t)
+	var silent atomic.Bool
+	rings := func(p *peer, never *atomic.Bool) func(m *msg) bool {
+		return func(m *msg) bool {
+			if m.method() == "INVITE" && (never == nil || !never.Load()) {
+				p.answer(t, m, 180)
+				p.answer(t, m, 486)
+			}
+			return true
+		}
+	}
+	b.on(rings(b, &silent))
+	c.on(rings(c, nil))
+	s := watchful(b, c)
+	s.health, s.budgets = "{interval: 0}", "{no_reply: 2s, no_ringing: 8s, answer: 10s, setup: 20s, max_attempts: 5}"
+	a := startRouter(t, s).caller(t)
+	var mu sync.Mutex
+	rang := make(map[string]time.Time)
+	a.on(func(m *msg) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if m.code() == 180 {
+			rang[m.get("Call-ID")] = m.at
+		}
+		return m.code() < 200
+	})
+
+	left := make(map[string]time.Time)
+	load := func(d time.Duration) (calls []string) {
+		t.Helper()
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for end := time.Now().Add(d); time.Now().Before(end); <-tick.C {
+			inv := a.invite("+15551234567")
+			of := inv.get("Call-ID")
+			left[of] = time.Now()
+			a.send(t, inv)
+			calls = append(calls, of)
+		}
+		return calls
+	}
+	before := load(2 * time.Second)
+	silent.Store(true)
+	struck := load(5 * time.Second)
+	after := load(3 * time.Second)
+	time.Sleep(2500 * time.Millisecond)
+
+	delays := func(calls []string) (sorted []time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, of := range calls {
+			if at, ok := rang[of]; ok {
+				sorted = append(sorted, at.Sub(left[of]))
+			}
+		}
+		slices.Sort(sorted)
+		if len(sorted) != len(calls) {
+			t.Errorf("%d of %d calls rang", len(sorted), len(calls))
+		}
+		return sorted
+	}
+	was, hit, is := delays(before), delays(struck), delays(after)
+	waited := 0
+	for _, d := range hit {
+		if d > time.Second {
+			waited++
+		}
+	}
+	t.Logf("post-dial delay p50, p95: %v, %v before; %v, %v of calls from five seconds after the failure on; %d calls waited for no_reply",
+		was[len(was)/2], was[len(was)*95/100], is[len(is)/2], is[len(is)*95/100], waited)
+	if d := is[len(is)*95/100]; d > was[len(was)*95/100]*11/10+50*time.Millisecond { // A busy machine.
+		t.Errorf("p95 of the post-dial delay is %v, was %v", d, was[len(was)*95/100])
+	}
+	if limit := 2*100 + 50; waited > limit {
+		t.Errorf("%d calls waited, want those of two seconds", waited)
+	}
 }
