@@ -57,17 +57,18 @@ func (t *Table) Find(k Key) (slot uint32, ok bool) {
 func (t *Table) Insert(k Key, slot uint32) (existing uint32, inserted bool) {
 	s := t.shard(k)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if (s.used+1)*4 > len(s.marks)*3 {
 		s.grow()
 	}
 	i, ok := s.probe(k)
 	if ok {
-		return s.cells[i].slot, false
+		slot = s.cells[i].slot
+	} else {
+		s.marks[i], s.cells[i] = markOf(k), cell{k, slot}
+		s.used++
 	}
-	s.marks[i], s.cells[i] = markOf(k), cell{k, slot}
-	s.used++
-	return slot, true
+	s.mu.Unlock()
+	return slot, !ok
 }
 
 // Remove takes a key out, if it belongs to this slot.

@@ -78,6 +78,14 @@ func (v *vector) receive(fd uintptr, flags int) (n int, errno syscall.Errno) {
 // send sends messages from up to to, without waiting, and returns how many
 // left. When the first of them cannot leave, errno says why.
 func (v *vector) send(fd uintptr, from, to int) (n int, errno syscall.Errno) {
+	if to-from == 1 {
+		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&v.hdr[from].Hdr)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		if errno != 0 {
+			return 0, errno
+		}
+		return 1, 0
+	}
 	r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&v.hdr[from])),
 		uintptr(to-from), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
