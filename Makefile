@@ -35,6 +35,10 @@ build: ## Build bin/dialrouter.
 run: build ## Build and serve the example configuration on loopback.
 	bin/dialrouter serve --config $(CONFIG)
 
+# The compiler optimises the program by cmd/dialrouter/default.pgo, which takes it a minute for all packages anew. What is
+# tested does without.
+test: export GOFLAGS += -pgo=off
+
 .PHONY: test
 test: test-packages ## Run all tests, those with goroutines under the race detector too.
 	go test -timeout 15m $$(go list ./... | grep -v /e2e)
@@ -66,6 +70,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s).
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+.PHONY: profile
+profile: ## Renew the profile of a call, by which the compiler optimises (after changes on a call's way).
+	go test -run '^$$' -bench 'BenchmarkCall' -benchtime 300000x -cpuprofile cmd/dialrouter/default.pgo -o "$$(mktemp)" ./router
 
 .PHONY: bench
 bench: ## Run the Go benchmarks.
