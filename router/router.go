@@ -14,7 +14,7 @@
 // from a socket carries it through all steps; one goroutine turns the timer wheel. Nothing on this way waits for a
 // disk, DNS, or a log.
 //
-// Lock order: a call's lock, then (alone, and briefly) those of the table, the wheel, the pools, the journal. No two
+// Lock order: a call's lock, then (alone, and briefly) those of the table, the wheel, the pools, an entry of the ring. No two
 // calls are locked at once, but for a new one that nobody else knows yet.
 package router
 
