@@ -108,7 +108,9 @@ func TestFixedChanges(t *testing.T) {
 		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/other}\n":                                     {"sip.route_key_file"},
 		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k, advertise: a}\n":                           {"sip.advertise"},
 		"sip: {listen: ['udp://127.0.0.1:5060'], route_key_file: /tmp/k, advertise: {'udp://127.0.0.1:5060': a}}\n": {"sip.advertise"},
-		base + "tls: {wildcards: true}\n":                                                                           {"tls"},
+		base + "calls: {file: c.jsonl, max_size: 1MiB, max_files: 3}\n":                                             nil,
+		base + "calls: {keep: 7}\n":       {"calls.keep"},
+		base + "tls: {wildcards: true}\n": {"tls"},
 	} {
 		if got := fixedChanges(parse(base), parse(text)); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", text, got, want)
