@@ -20,12 +20,14 @@ func TestCallRecordJSON(t *testing.T) {
 		want string
 	}{
 		{
-			"empty", providers.CallRecord{CustomerID: providers.Everyone, Start: at, End: at, FinalStatus: 404, Outcome: "no_route"},
+			"empty",
+			providers.CallRecord{CustomerID: providers.Everyone, Start: at, End: at, FinalStatus: 404, Outcome: "no_route"},
 			`{"call_id":"","number":"","customer_id":"00000000-0000-0000-0000-000000000001","tm_start":"2026-04-23T10:00:00.000001Z",` +
 				`"tm_end":"2026-04-23T10:00:00.000001Z","final_status":404,"outcome":"no_route","attempts":[],"skipped":[]}`,
 		},
 		{
-			"full", providers.CallRecord{
+			"full",
+			providers.CallRecord{
 				CallID: "x@y", Number: "+1", CustomerID: id, Start: at, End: at.Add(2 * time.Second), FinalStatus: 200, Outcome: "answered",
 				Attempts: []providers.CallAttempt{
 					{ProviderID: id, ProviderName: "a", RequestURI: "sip:+1@a", Destination: "udp:192.0.2.1:5060", Cause: "no_reply", Next: "n"},

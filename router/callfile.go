@@ -39,8 +39,9 @@ type callFile struct {
 	used    *config.Calls
 	f       *os.File
 	size    int64
-	failing bool // Nothing can be written.
-	stuck   bool // It cannot be put aside.
+	failing bool   // Nothing can be written.
+	stuck   bool   // It cannot be put aside.
+	missed  uint64 // Lost since it fails.
 	retryAt time.Time
 	batch   bytes.Buffer
 }
@@ -82,6 +83,7 @@ func (f *callFile) turn() {
 	err := f.writeNew()
 	lost := f.follower.takeLost()
 	f.j.fileLost.Add(lost)
+	f.missed += lost
 	switch {
 	case err != nil:
 		f.j.failures.Add(1)
@@ -90,11 +92,13 @@ func (f *callFile) turn() {
 			f.j.log.Error("records of calls are not written", slog.Any("error", err))
 		}
 	case f.failing:
-		f.j.log.Info("records of calls are written again", slog.Uint64("lost", lost))
+		f.j.log.Info("records of calls are written again", slog.Uint64("lost", f.missed))
 	case lost > 0:
 		f.j.log.Warn("records of calls were lost: the disk is too slow", slog.Uint64("lost", lost))
 	}
-	f.failing = err != nil
+	if f.failing = err != nil; !f.failing {
+		f.missed = 0
+	}
 }
 
 // writeNew writes all calls that are new.

@@ -55,9 +55,11 @@ func (j *journal) close() {
 		j.done.Wait()
 		close(ended)
 	}()
+	t := time.NewTimer(closeTime)
+	defer t.Stop()
 	select {
 	case <-ended:
-	case <-time.After(closeTime):
+	case <-t.C:
 		j.log.Error("the last calls may not be on record: the log or the disk does not answer")
 	}
 }

@@ -49,13 +49,15 @@ func TestWordsOfAttempts(t *testing.T) {
 				{card: b, why: skipCodecs, after: 1},
 				{card: b, why: skipDisabled, after: 1},
 				{card: b, why: skipDisabled, after: 2},
-			}, endedNobody,
+			},
+			endedNobody,
 			"404; skipped a: 12 of 10 calls in use; skipped a: its 0.5 calls per second are used up; skipped b: nowhere.example has no address; " +
 				"skipped 2 more; b next",
 		},
 		{
 			[]fact{{card: a, cause: causeNotFound, status: 404}},
-			[]skip{{id: uuid.UUID{7}, why: skipUnknown, after: 1}, {card: b, why: skipAttempts, n: 7, after: 1}}, endedAttempts,
+			[]skip{{id: uuid.UUID{7}, why: skipUnknown, after: 1}, {card: b, why: skipAttempts, n: 7, after: 1}},
+			endedAttempts,
 			"404; skipped 07000000-0000-0000-0000-000000000000: no such provider; max_attempts 7 reached",
 		},
 	} {
