@@ -67,7 +67,7 @@ func startDaemon(t *testing.T, providers string) *daemon {
 	files := map[string]string{
 		"providers.yaml": providers,
 		"dialrouter.yaml": fmt.Sprintf("sip:\n  listen: [udp://%s, tcp://%s]\nadmin: {listen: %q}\ncatalog: {file: providers.yaml}\n"+
-			"budgets: {no_reply: 500ms}\nhealth: {interval: 0}\n", d.sip, d.sip, d.admin),
+			"budgets: {no_reply: 500ms}\nhealth: {interval: 0, failures: 0}\n", d.sip, d.sip, d.admin),
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
