@@ -131,6 +131,12 @@ func TestAccountRemembers(t *testing.T) {
 	if have(1, 5) != "" || have(2, 5) != "a2" {
 		t.Errorf("forgetting one address leaves %q and %q", have(1, 5), have(2, 5))
 	}
+	for i := range 2 * mostProofs {
+		c.remember(&nonce{Challenge: digest.Challenge{Realm: fmt.Sprint(i), Nonce: "n"}, from: at(1)}, 10)
+	}
+	if n := len(c.known(nil, at(1), 10)); n != mostProofs {
+		t.Errorf("%d proofs for one request, want %d", n, mostProofs)
+	}
 	for i := range uint16(1000) {
 		c.remember(&nonce{Challenge: digest.Challenge{Nonce: "n"}, from: at(i)}, 10)
 	}
@@ -188,9 +194,35 @@ func TestAccountsOutliveSnapshots(t *testing.T) {
 	if all.account(&p) != changed {
 		t.Error("a provider that stays lost its account")
 	}
-	all.keep(nil)
-	if len(all.of) != 0 {
+	r := newBed(t).Router
+	r.accounts.account(&p)
+	r.install(r.current.Load())
+	if len(r.accounts.of) != 0 {
 		t.Error("a provider that went kept its account")
+	}
+}
+
+// TestRenumberedAreForgotten checks that an INVITE which was sent again is known for as long as its call lives, and no longer.
+func TestRenumberedAreForgotten(t *testing.T) {
+	w := newBed(t).w
+	r := &w.r.renumbered
+	key := w.renumberedKey([]byte("call"), []byte("tag"), 101)
+	if key == w.renumberedKey([]byte("call"), []byte("tag"), 102) || key == w.renumberedKey([]byte("cal"), []byte("ltag"), 101) {
+		t.Error("two INVITEs have one key")
+	}
+	c := w.open(inside)
+	for range 2 { // Sent again twice.
+		c.addAttempt().auth = &logon{inside: key}
+	}
+	r.note(key, 110)
+	r.note(key, 111)
+	if seq, ok := r.find(key); !ok || seq != 111 || r.count.Load() != 1 {
+		t.Errorf("%d, %v, %d of them", seq, ok, r.count.Load())
+	}
+	w.releaseLocked(c)
+	c.mu.Unlock()
+	if _, ok := r.find(key); ok || r.count.Load() != 0 {
+		t.Error("it outlived its call")
 	}
 }
 

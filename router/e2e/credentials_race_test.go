@@ -340,3 +340,27 @@ func TestCredentialsUnderALimit(t *testing.T) {
 		n.expectMetric(t, 0, "dialrouter_provider_calls", "provider", "b")
 	}
 }
+
+// TestCredentialsLoop checks that a loop is seen though each turn of it has other credentials and, where they were asked for,
+// another number.
+func TestCredentialsLoop(t *testing.T) {
+	t.Parallel()
+	b := newPeer(t)
+	g := gate()
+	n := startRouter(t, setup{providers: catalog(g.guarded("b", b, "priority: 1"))})
+	a := n.caller(t)
+	a.send(t, a.invite("+15551234567"))
+	g.ask(t, b, b.expectNew(t, request("INVITE")), "n1")
+	sendBack := func(m *msg) {
+		b.sendTo(t, "udp", n.udp, (&draft{start: m.start, lines: m.lines("Content-Length")}).top("Via: "+b.via("udp")))
+	}
+	sendBack(b.expectNew(t, request("INVITE")))
+	// The Request-URI has changed: that is no loop yet.
+	turned := b.expectNew(t, request("INVITE").and("from b", func(m *msg) bool { return len(m.list("Via")) == 4 }))
+	g.check(t, turned, "n1", 2)
+	g.ask(t, b, turned, "n2")
+	again := b.expectNew(t, request("INVITE").and("with n2", func(m *msg) bool { return g.proof(m)["nonce"] == "n2" }))
+	expectCSeq(t, again, 102)
+	sendBack(again)
+	b.expect(t, status(482))
+}
