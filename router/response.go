@@ -205,7 +205,7 @@ func (w *worker) finalLocked(c *call, a *attempt, via *message.ViaElem) {
 	a.status = code
 	why := causeOf(code)
 	var r *rule
-	if a.prov != nil && code >= 300 && len(a.prov.rules) > 0 && !c.cancelled {
+	if a.prov != nil && code >= 300 && len(a.prov.rules) > 0 {
 		if r = ruling(a.prov.rules, &w.msg); r != nil && r.cause != causeNone {
 			why = r.cause
 		}
