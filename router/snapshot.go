@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,7 +26,8 @@ import (
 type snapshot struct {
 	catalog       *providers.Catalog
 	table         *dialplan.Table
-	providers     []provider // Same indexes as catalog.Providers.
+	providers     []provider                           // Same indexes as catalog.Providers.
+	destinations  []atomic.Pointer[health.Destination] // Same indexes as catalog.Routes: where calls by a route are counted.
 	byID          map[uuid.UUID]int32
 	byTag         map[uint64]int32          // By the route cookie's provider tag.
 	tlsPeers      map[netip.AddrPort]uint16 // Who is known to be at an address: one provider of those there.
@@ -99,19 +101,20 @@ type surroundings struct {
 // build makes a snapshot, or says all that is wrong. It touches nothing that calls use.
 func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snapshot, error) {
 	s := &snapshot{
-		catalog:     cat,
-		providers:   make([]provider, len(cat.Providers)),
-		byID:        make(map[uuid.UUID]int32, len(cat.Providers)),
-		byTag:       make(map[uint64]int32, len(cat.Providers)),
-		tlsPeers:    make(map[netip.AddrPort]uint16),
-		allow:       cfg.SIP.Allow,
-		budgets:     newBudgets(cfg.Budgets),
-		setup:       int64(cfg.Budgets.Setup),
-		maxAttempts: cfg.Budgets.MaxAttempts,
-		failures:    cfg.Health.Failures,
-		quality:     health.Quality{MinSamples: cfg.Health.Quality.MinSamples, Margin: float64(cfg.Health.Quality.Margin) / 100},
-		health:      env.health,
-		preloaded:   cfg.SIP.PreloadedRoutes,
+		catalog:      cat,
+		providers:    make([]provider, len(cat.Providers)),
+		destinations: make([]atomic.Pointer[health.Destination], len(cat.Routes)),
+		byID:         make(map[uuid.UUID]int32, len(cat.Providers)),
+		byTag:        make(map[uint64]int32, len(cat.Providers)),
+		tlsPeers:     make(map[netip.AddrPort]uint16),
+		allow:        cfg.SIP.Allow,
+		budgets:      newBudgets(cfg.Budgets),
+		setup:        int64(cfg.Budgets.Setup),
+		maxAttempts:  cfg.Budgets.MaxAttempts,
+		failures:     cfg.Health.Failures,
+		quality:      health.Quality{MinSamples: cfg.Health.Quality.MinSamples, Margin: float64(cfg.Health.Quality.Margin) / 100},
+		health:       env.health,
+		preloaded:    cfg.SIP.PreloadedRoutes,
 	}
 	for _, p := range cfg.Numbers.InternationalPrefixes {
 		s.international = append(s.international, []byte(p))

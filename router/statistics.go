@@ -1,6 +1,8 @@
 package router
 
 import (
+	"hash/maphash"
+
 	"github.com/google/uuid"
 
 	"github.com/voipbin/dialrouter/providers/health"
@@ -14,8 +16,12 @@ func (w *worker) statisticsLocked(c *call, a *attempt, why cause) {
 		return
 	}
 	var to *health.Destination
-	if a.choice.Route >= 0 {
-		to = w.r.health.Destination(w.now, a.prov.ID, c.snap.catalog.Routes[a.choice.Route].Target)
+	if i := a.choice.Route; i >= 0 {
+		to = c.snap.destinations[i].Load()
+		if to == nil || to.Gone() {
+			to = w.r.health.Destination(w.now, a.prov.ID, c.snap.catalog.Routes[i].Target)
+			c.snap.destinations[i].Store(to)
+		}
 	}
 	of, is, pdd := a.prov.state.Stats(), outcomeFor(why, a.status, a.ringing != 0, c.cancelled), int64(0)
 	if a.ringing != 0 {
@@ -34,7 +40,7 @@ func (w *worker) statisticsLocked(c *call, a *attempt, why cause) {
 		}
 	}
 	if is == health.Answered {
-		w.r.health.Answered(w.now, w.dialogKey(w.msg.Value(message.CallID)), a.prov.state, to)
+		w.r.health.Answered(w.now, w.talkKey(w.msg.Value(message.CallID)), a.prov.state, to)
 	}
 }
 
@@ -70,7 +76,12 @@ func outcomeFor(why cause, code int, rang, cancelled bool) health.Outcome {
 }
 
 // hungUp takes the BYE at hand, which goes by a route of ours.
-func (w *worker) hungUp() { w.r.health.HungUp(w.now, w.dialogKey(w.rq.callID)) }
+func (w *worker) hungUp() { w.r.health.HungUp(w.now, w.talkKey(w.rq.callID)) }
+
+// talkKey identifies a call for the measure of its length, where half of the key is enough.
+func (w *worker) talkKey(callID []byte) health.Call {
+	return health.Call{maphash.Bytes(w.r.seeds[0], callID)}
+}
 
 // ProviderReport tells what is known of a provider, and what became of its calls.
 func (r *Router) ProviderReport(id uuid.UUID) health.Report { return r.health.Report(r.clock(), id) }

@@ -24,7 +24,11 @@ type Destination struct {
 	Series
 	Provider uuid.UUID
 	Target   string
+	gone     atomic.Bool
 }
+
+// Gone says that the destination made room for another, and that nobody reads what is counted for it.
+func (d *Destination) Gone() bool { return d.gone.Load() }
 
 type destinations struct {
 	seed    maphash.Seed
@@ -75,6 +79,9 @@ func (d *destinations) insert(now int64, h uint64, fresh *Destination) *Destinat
 				break
 			}
 			if p.CompareAndSwap(e, fresh) {
+				if e != nil {
+					e.gone.Store(true)
+				}
 				fresh.at(now)
 				return fresh
 			}
