@@ -36,6 +36,9 @@ func (w *worker) establishLocked(a *attempt) {
 
 // dialogAlive takes what a request within a dialog says of the call's place.
 func (w *worker) dialogAlive(snap *snapshot, p *path) {
+	if !snap.limited {
+		return
+	}
 	i, ok := snap.byTag[p.cookie.providerTag]
 	if !ok || snap.providers[i].Limits.Calls <= 0 {
 		return

@@ -31,6 +31,7 @@ type snapshot struct {
 	byID          map[uuid.UUID]int32
 	byTag         map[uint64]int32          // By the route cookie's provider tag.
 	tlsPeers      map[netip.AddrPort]uint16 // Who is known to be at an address: one provider of those there.
+	limited       bool                      // Some provider has a limit of calls.
 	allow         []netip.Prefix
 	international [][]byte
 	policy        *sdp.Policy // The configuration's codec list; nil when it has none.
@@ -153,6 +154,7 @@ func build(cat *providers.Catalog, cfg *config.Config, env *surroundings) (*snap
 		}
 		s.byID[p.ID] = p.index
 		s.byTag[p.tag] = p.index
+		s.limited = s.limited || p.Limits.Calls > 0
 		for _, to := range p.hops {
 			if to.Proto == transport.TLS {
 				s.tlsPeers[to.Remote] = to.Peer
