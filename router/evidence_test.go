@@ -3,9 +3,11 @@ package router
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/providers/health"
+	"github.com/voipbin/dialrouter/router/transport"
 )
 
 // TestOutcomeFor tells for each final code, rung or not, whom an attempt's end is put down to.
@@ -100,5 +102,48 @@ func TestUnknownResponsesProveNothing(t *testing.T) {
 	}
 	if allocs := testing.AllocsPerRun(100, flood); allocs > 10 { // Of the test's own text.
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestBlame(t *testing.T) {
+	one := &provider{hops: make([]transport.Flow, 1), budgets: budgets{noReply: int64(time.Second)}}
+	two := &provider{hops: make([]transport.Flow, 2), budgets: one.budgets}
+	none := "SIP/2.0 503 X\r\n\r\n"
+	for _, tt := range []struct {
+		name    string
+		a       attempt
+		why     cause
+		message string
+		want    string
+	}{
+		{"unsent", attempt{try: try{prov: one}}, causeTransport, none, "could not be sent"},
+		{"unsent, another address", attempt{try: try{prov: two}}, causeTransport, none, ""},
+		{"unsent, the last address", attempt{try: try{prov: two, hop: 1}}, causeTransport, none, "could not be sent"},
+		{"unsent by TCP for its size", attempt{try: try{prov: one}, large: true}, causeTransport, none, ""},
+		{"silence", attempt{try: try{prov: one}}, causeNoReply, none, "got no reply"},
+		{"silence by TCP for its size", attempt{try: try{prov: one}, large: true}, causeNoReply, none, ""},
+		{"silence after a 100", attempt{try: try{prov: one}, status: 100}, causeNoReply, none, ""},
+		{"the caller waited", attempt{try: try{prov: one}, start: 1}, causeCancelled, none, "got no reply"},
+		{"the caller did not wait", attempt{try: try{prov: one}, start: 2}, causeCancelled, none, ""},
+		{"the caller waited for an answer", attempt{try: try{prov: one}, start: 1, status: 180}, causeCancelled, none, ""},
+		{"503", attempt{try: try{prov: one}, status: 503}, causeOverload, none, "was refused with a 5xx"},
+		{"503, another address", attempt{try: try{prov: two}, status: 503}, causeOverload, none, ""},
+		{"503 for a time", attempt{try: try{prov: one}, status: 503}, causeOverload, "SIP/2.0 503 X\r\nRetry-After: 5\r\n\r\n", ""},
+		{"503 for no time", attempt{try: try{prov: one}, status: 503}, causeOverload, "SIP/2.0 503 X\r\nRetry-After: 0\r\n\r\n", "was refused with a 5xx"},
+		{"500", attempt{try: try{prov: one}, status: 500}, causeServerError, none, "was refused with a 5xx"},
+		{"501", attempt{try: try{prov: one}, status: 501}, causeServerError, none, ""},
+		{"a limit", attempt{try: try{prov: one}, status: 503}, causeLimit, none, ""},
+		{"no ringing", attempt{try: try{prov: one}, status: 100}, causeNoRinging, none, ""},
+		{"busy", attempt{try: try{prov: one}, status: 486}, causeBusy, none, ""},
+	} {
+		w := &worker{now: 1 + int64(time.Second)}
+		_ = w.msg.Parse([]byte(tt.message))
+		got := ""
+		if why, failed := w.blame(&tt.a, tt.why); failed {
+			got = why.String()
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }

@@ -64,6 +64,9 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%s: the dry run says %s, want %s", tt.states, got, tt.want)
 		}
 	}
+	if got := orderOf("cc", func(*health.State, int64) bool { t.Error("a test where none is well"); return true }); got != "01" {
+		t.Errorf("all down: %s, want 01", got)
+	}
 	if got := orderOf("cw", noCanary); got != "10" {
 		t.Errorf("what is no test: %s, want 10", got)
 	}

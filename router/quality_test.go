@@ -143,7 +143,7 @@ func TestQualityOverTime(t *testing.T) {
 	}
 	for minute, want := range map[int][2]int{
 		5: {250, 350}, 9: {250, 350}, // Half.
-		15: {5, 20}, 18: {5, 20}, // A test each five seconds, for half of which the weights had it first.
+		15: {9, 20}, 18: {9, 20}, // A test each five seconds, for half of which the weights had it first.
 		27: {250, 350}, 29: {250, 350},
 	} {
 		if got := first[minute]; got < want[0] || got > want[1] {

@@ -128,6 +128,21 @@ func TestJumps(t *testing.T) {
 	}
 }
 
+// TestOldDoesNotReplaceNewer puts a bucket that was left from an hour ago among the older ones after a newer one took its
+// place there; and looks from before all that was counted.
+func TestOldDoesNotReplaceNewer(t *testing.T) {
+	var s health.Series
+	for _, sec := range []float64{0, 3990, 4350, 4680} {
+		s.Count(at(sec), health.Answered, 0)
+	}
+	if f := s.Read(at(4690), health.Hour1); f.Attempts() != 3 {
+		t.Errorf("%d calls, want the 3 of this hour", f.Attempts())
+	}
+	if f := s.Read(at(-3600), health.Hour1); f.Attempts() != 0 {
+		t.Errorf("%d calls before any", f.Attempts())
+	}
+}
+
 func TestAmend(t *testing.T) {
 	var s health.Series
 	s.Count(at(29), health.Ailing, 0)
@@ -289,7 +304,7 @@ func TestTalksAreBounded(t *testing.T) {
 		calls[i] = health.Call{rand.Uint64()}
 		r.Answered(at(0), calls[i], s, nil)
 	}
-	for _, c := range calls[:50_000] {
+	for _, c := range calls[:8000] {
 		r.HungUp(at(60), c)
 	}
 	f := s.Stats().Read(at(60), health.Minutes5)
@@ -304,7 +319,7 @@ func TestTalksAreBounded(t *testing.T) {
 	for _, c := range calls {
 		r.HungUp(later+second, c)
 	}
-	if f = s.Stats().Read(later+second, health.Minutes5); f.Measured < 10_000 {
+	if f = s.Stats().Read(later+second, health.Minutes5); f.Measured < 14_000 {
 		t.Errorf("%d calls measured after those that never ended", f.Measured)
 	}
 }

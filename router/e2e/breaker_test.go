@@ -253,20 +253,26 @@ func (n *node) planned(t *testing.T) []string {
 	return names
 }
 
-// TestLateAnswerIsCounted checks that an attempt which is given up and then answered after all is one answered call.
+// TestLateAnswerIsCounted checks that an attempt which is given up and then answered after all is one answered call, and
+// no proof that its provider answers in time.
 func TestLateAnswerIsCounted(t *testing.T) {
 	t.Parallel()
 	b, c := newPeer(t), newPeer(t)
 	n := startRouter(t, watchful(b, c))
 	a := n.caller(t)
-	of, _ := a.place(t)
-	late := b.expect(t, request("INVITE").of(of))
-	c.expect(t, request("INVITE").of(of))
-	b.answer(t, late, 200)
-	a.expect(t, status(200).of(of))
+	for range 3 {
+		of, _ := a.place(t)
+		late := b.expect(t, request("INVITE").of(of))
+		c.expect(t, request("INVITE").of(of))
+		b.answer(t, late, 200)
+		a.expect(t, status(200).of(of))
+	}
 	f := n.ProviderReport(n.providerID(t, "b")).Windows.Minutes5
-	if f.Attempts() != 1 || f.Outcomes[health.Answered] != 1 {
+	if f.Attempts() != 3 || f.Outcomes[health.Answered] != 3 {
 		t.Errorf("b is told of %v", f.Outcomes)
+	}
+	if got := n.planned(t); got[0] != "c" {
+		t.Errorf("the plan is %q", got)
 	}
 }
 
@@ -353,4 +359,21 @@ func TestSilenceUnderLoad(t *testing.T) {
 	if limit := 2*100 + 50; waited > limit {
 		t.Errorf("%d calls waited, want those of two seconds", waited)
 	}
+}
+
+// TestImpatientCallers checks that silence is noticed even where no caller waits for the end of it.
+func TestImpatientCallers(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(b, c))
+	a := n.caller(t)
+	for range 3 {
+		inv := a.invite("+15551234567")
+		of := inv.get("Call-ID")
+		a.send(t, inv)
+		b.expect(t, request("INVITE").of(of))
+		a.send(t, cancelFor(inv))
+		a.expect(t, status(487).of(of))
+	}
+	eventually(t, "b is down", func() bool { return n.planned(t)[0] == "c" })
 }
