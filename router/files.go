@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/voipbin/dialrouter/config"
 )
@@ -37,5 +38,21 @@ func FileFaults(cfg *config.Config) map[string]error {
 		err = nil
 	}
 	note("sip.route_key_file", err)
+	note("calls.file", callFileFault(cfg.Calls.File))
 	return faults
+}
+
+// callFileFault says why calls cannot be written to a file, as far as can be seen without making it.
+func callFileFault(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errors.New(path + " is no regular file")
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	if err == nil && !info.IsDir() {
+		err = errors.New(filepath.Dir(path) + " is no folder")
+	}
+	return err
 }

@@ -201,7 +201,7 @@ func TestRingBounds(t *testing.T) {
 // TestRingConcurrently has calls end on several goroutines while others read: whatever is read is whole, nothing is
 // lost to who is fast enough, and what is lost to who is not is counted.
 func TestRingConcurrently(t *testing.T) {
-	const writers, each = 4, 20_000
+	const writers, each = 4, 5_000
 	r := newTestRing(100)
 	stop := make(chan struct{})
 	var readers, callers sync.WaitGroup

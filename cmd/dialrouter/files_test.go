@@ -20,6 +20,10 @@ func TestCheckReadsTheFiles(t *testing.T) {
 		"no key":           {head + "none.key\n" + route + "tls:\n  certificate: providers.yaml\n  key: no.key\n", []string{":7: tls.key: open DIR/no.key: no such file or directory"}},
 		"no authority":     {head + "none.key\n" + route + "tls:\n  ca: no.pem\n", []string{":6: tls.ca: open DIR/no.pem: no such file or directory"}},
 		"not certificates": {head + "none.key\n" + route + "tls: {ca: providers.yaml, certificate: providers.yaml, key: providers.yaml}\n", []string{":5: tls.ca: DIR/providers.yaml holds no certificate", ":5: tls.certificate: tls: failed to find any PEM data in certificate input"}},
+		"calls to be made": {head + "none.key\n" + route + "calls: {file: calls.jsonl}\n", nil},
+		"calls nowhere":    {head + "none.key\n" + route + "calls:\n  file: no/calls.jsonl\n", []string{":6: calls.file: stat DIR/no: no such file or directory"}},
+		"calls in a file":  {head + "none.key\n" + route + "calls:\n  file: providers.yaml/calls.jsonl\n", []string{":6: calls.file: DIR/providers.yaml is no folder"}},
+		"calls in folder":  {head + "none.key\n" + route + "calls:\n  file: .\n", []string{":6: calls.file: DIR is no regular file"}},
 		"not a route key":  {head + "providers.yaml\n" + route, []string{":3: sip.route_key_file: "}},
 	} {
 		path := configured(t, c.config, carrier)
