@@ -154,11 +154,11 @@ func TestLogonsEnd(t *testing.T) {
 	for name, next := range map[string]func(i int) []*nonce{
 		"stale again and again": func(i int) []*nonce { return []*nonce{ask("a", fmt.Sprint(i), true)} },
 		"new realms":            func(i int) []*nonce { return []*nonce{ask(fmt.Sprint(i), "n", false)} },
-		"many realms at once": func(i int) []*nonce {
+		"many realms at once": func(int) []*nonce {
 			return []*nonce{ask("a", "n", false), ask("b", "n", false), ask("c", "n", false), ask("d", "n", false), ask("e", "n", false)}
 		},
 		"two in turns": func(i int) []*nonce { return []*nonce{ask(fmt.Sprint(i%2), fmt.Sprint(i), true)} },
-		"the same":     func(i int) []*nonce { return []*nonce{ask("a", "n", true)} },
+		"the same":     func(int) []*nonce { return []*nonce{ask("a", "n", true)} },
 		"nothing":      func(int) []*nonce { return nil },
 	} {
 		l := c.logOn(nil, netip.AddrPort{}, 1)
