@@ -398,6 +398,9 @@ func TestProbeAnotherHost(t *testing.T) {
 		b.becomes(says(200))
 		time.Sleep(4 * time.Second) // The old question ends here; the new one follows at once.
 		b.must(t, &check, providers.HealthHealthy, "")
+		if n := strings.Count(b.log.String(), "provider unhealthy"); n != 1 {
+			t.Errorf("%d times unhealthy: the old host's silence was taken for the new one's:\n%s", n, b.log)
+		}
 	})
 }
 

@@ -147,6 +147,28 @@ func TestProbeAdvertised(t *testing.T) {
 	n.expectHealth(t, "b", providers.HealthHealthy, "")
 }
 
+// TestProbeIPv6 checks that addresses of both families are asked from the socket of their own, and written as URIs have
+// them.
+func TestProbeIPv6(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"udp", "tcp"} {
+		b, c := newPeer6(t), newPeer(t)
+		b.answersProbes(200)
+		c.answersProbes(200)
+		n := startRouter(t, setup{
+			listen: dual(), sip: []string{anyLoopback}, health: quickProbes,
+			providers: catalog(trunk6("b", b, "transport: "+transport), trunk6("c", c, "transport: "+transport)),
+		})
+		for name, p := range map[string]*peer{"b": b, "c": c} {
+			n.expectHealth(t, name, providers.HealthHealthy, "")
+			got, ours := p.expect(t, request("OPTIONS")), n.socket(t, transport, p == b).String()
+			if got.uri() != "sip:"+p.addr.String() || !strings.Contains(got.get("Via"), " "+ours+";branch=") || !strings.Contains(got.get("Contact"), "@"+ours) {
+				t.Errorf("%s over %s:\n%s", name, transport, got.raw)
+			}
+		}
+	}
+}
+
 // TestProbeReplies checks which replies say that a provider is there.
 func TestProbeReplies(t *testing.T) {
 	t.Parallel()
