@@ -227,9 +227,9 @@ func TestSetupAsksFirst(t *testing.T) {
 // TestSetupMayTakeLong has a carrier that is slower than other requests may be.
 func TestSetupMayTakeLong(t *testing.T) {
 	r := newRig(t)
-	r.carrier(t).delay = 100 * time.Millisecond
+	r.carrier(t).delay = 200 * time.Millisecond // Each of four calls.
 	s := httptest.NewUnstartedServer(r.api)
-	s.Config.ReadTimeout, s.Config.WriteTimeout = 150*time.Millisecond, 150*time.Millisecond
+	s.Config.ReadTimeout, s.Config.WriteTimeout = 600*time.Millisecond, 600*time.Millisecond
 	s.Start()
 	defer s.Close()
 	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1.0/providers/setup", strings.NewReader(setupBody))
