@@ -23,6 +23,9 @@ const (
 	// defaultIdleTimeout outlasts the pauses of a busy trunk; who wants to
 	// keep an idle one pings (RFC 5626 section 4.4.1).
 	defaultIdleTimeout = 10 * time.Minute
+	// defaultFirstTimeout is for connections that nothing was ever said on: who
+	// opens one has something to say.
+	defaultFirstTimeout = 30 * time.Second
 	// defaultDialTimeout leaves time for the next provider.
 	defaultDialTimeout = 4 * time.Second
 	// defaultWriteTimeout is how long a peer may take nothing at all.
@@ -52,6 +55,9 @@ const (
 	// DropStreamTimeout counts connections closed because a message or a TLS
 	// handshake was not whole in time.
 	DropStreamTimeout = "stream_timeout"
+	// DropStreamUnused counts connections closed because nothing came over them
+	// within FirstTimeout.
+	DropStreamUnused = "stream_unused"
 	// DropOversize counts connections closed because of MaxHeader or
 	// MaxMessage.
 	DropOversize = "oversize"
@@ -97,6 +103,9 @@ type Config struct {
 	// IdleTimeout closes a connection on which nothing was sent or received
 	// for so long. Default 10 min.
 	IdleTimeout time.Duration
+	// FirstTimeout closes an accepted connection on which no message has come
+	// for so long. Default 30 s.
+	FirstTimeout time.Duration
 	// DialTimeout is how long opening a connection may take, TLS included.
 	// Default 4 s.
 	DialTimeout time.Duration
@@ -134,6 +143,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxMessage, defaultMaxMessage)
 	setDefault(&c.MessageTimeout, defaultMessageTimeout)
 	setDefault(&c.IdleTimeout, defaultIdleTimeout)
+	setDefault(&c.FirstTimeout, defaultFirstTimeout)
 	setDefault(&c.DialTimeout, defaultDialTimeout)
 	setDefault(&c.WriteTimeout, defaultWriteTimeout)
 	setDefault(&c.HalfClosedTimeout, defaultHalfClosedTimeout)

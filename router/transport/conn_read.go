@@ -38,6 +38,7 @@ type reader struct {
 
 	// partial: the deadline is that of a message, else that of idleness.
 	partial  bool
+	pinged   bool // a ping came
 	lastRead time.Time
 }
 
@@ -56,7 +57,7 @@ func newReader(c *conn) *reader {
 func (r *reader) loop() error {
 	nc := r.c.nc
 	r.lastRead = time.Now()
-	if err := nc.SetReadDeadline(r.lastRead.Add(r.c.t.cfg.IdleTimeout)); err != nil {
+	if err := nc.SetReadDeadline(r.lastRead.Add(r.patience())); err != nil {
 		return err
 	}
 	for {
@@ -131,9 +132,19 @@ func (r *reader) progress() error {
 		// The first byte of this message came just now.
 		return r.c.nc.SetReadDeadline(r.lastRead.Add(cfg.MessageTimeout))
 	case was && !r.partial:
-		return r.c.nc.SetReadDeadline(r.lastRead.Add(cfg.IdleTimeout))
+		return r.c.nc.SetReadDeadline(r.lastRead.Add(r.patience()))
 	}
 	return nil
+}
+
+// patience is how long the connection may be idle. One that we dialled, or
+// that has served a message or a ping, is known to be of use.
+func (r *reader) patience() time.Duration {
+	cfg := &r.c.t.cfg
+	if r.c.dialled || r.c.served || r.pinged {
+		return cfg.IdleTimeout
+	}
+	return min(cfg.FirstTimeout, cfg.IdleTimeout)
 }
 
 // messages hands on the messages that are whole, and reports whether there
@@ -162,6 +173,7 @@ func (r *reader) messages() (whole bool, err error) {
 		w.settle(now)
 		c.t.idle <- w
 	}
+	r.pinged = r.pinged || pings > 0
 	if pings > 0 && !c.dialled {
 		c.pong(pings)
 	}
@@ -179,8 +191,12 @@ func (r *reader) expired() error {
 	if wrote := time.Unix(0, r.c.lastWrite.Load()); wrote.After(last) {
 		last = wrote
 	}
-	until := last.Add(r.c.t.cfg.IdleTimeout)
+	limit := r.patience()
+	until := last.Add(limit)
 	if !time.Now().Before(until) {
+		if limit < r.c.t.cfg.IdleTimeout {
+			r.c.t.cfg.Dropped(DropStreamUnused)
+		}
 		return os.ErrDeadlineExceeded
 	}
 	return r.c.nc.SetReadDeadline(until)

@@ -256,6 +256,32 @@ func TestStreamIdle(t *testing.T) {
 	}
 }
 
+// TestStreamUnused: a connection on which nobody ever says anything goes early, one that was of use stays.
+func TestStreamUnused(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	r := newRig().start(t, Config{Listeners: []Listener{loopback(TCP)}, FirstTimeout: timeout})
+	silent, pinged, used := r.dialTCP(t, 0), r.dialTCP(t, 0), r.dialTCP(t, 0)
+	opened := time.Now()
+	write(t, pinged, "\r\n\r\n")
+	read(t, pinged, "\r\n")
+	write(t, used, request("a", ""))
+	r.next(t)
+	if _, err := silent.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("read: %v", err)
+	}
+	if d := time.Since(opened); d < timeout*8/10 || d > patience/2 {
+		t.Errorf("closed after %v", d)
+	}
+	time.Sleep(timeout)
+	write(t, pinged, "\r\n\r\n")
+	read(t, pinged, "\r\n")
+	write(t, used, request("b", ""))
+	r.next(t)
+	if n := r.dropped(DropStreamUnused); n != 1 {
+		t.Errorf("%d counted", n)
+	}
+}
+
 func TestStreamLimits(t *testing.T) {
 	tests := []struct {
 		name string

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,16 +118,7 @@ func (s *udpSocket) addr() netip.AddrPort {
 // receiveDrops returns how many datagrams the kernel threw away because the
 // receive buffer was full.
 func (s *udpSocket) receiveDrops() (drops uint32) {
-	const dropsField = 8 // SK_MEMINFO_DROPS
-	_ = s.raw.Control(func(fd uintptr) {
-		var info [dropsField + 1]uint32
-		size := uint32(unsafe.Sizeof(info))
-		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-		if errno == 0 {
-			drops = info[dropsField]
-		}
-	})
+	_ = s.raw.Control(func(fd uintptr) { drops = memInfo(fd)[memDrops] })
 	return drops
 }
 

@@ -20,6 +20,10 @@ type udpWorker struct {
 	// control is where a wildcard socket says to which address each datagram
 	// was sent, empty for others.
 	control []byte
+	// watcher is the handler where it wants to know of the backlog, and behind
+	// whether it was told of a full batch last.
+	watcher Watcher
+	behind  bool
 	// strikes counts receive errors in a row that nothing explains.
 	strikes int
 }
@@ -35,6 +39,7 @@ func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
 		in:     newVector(batchSize),
 		slot:   make([]byte, batchSize*slotStride),
 	}
+	w.watcher, _ = w.handler.(Watcher)
 	for i := range batchSize {
 		w.in.setBuffer(i, w.slot[i*slotStride:][:maxDatagram])
 	}
@@ -83,6 +88,9 @@ func (w *udpWorker) step(fd uintptr) bool {
 			continue
 		}
 		now := w.t.cfg.Now()
+		if n == batchSize || w.behind {
+			w.watch(fd, now, n == batchSize)
+		}
 		w.handle(now, n)
 		if errno != 0 {
 			// Either ICMP brought an error, which receive reported in place of

@@ -1,0 +1,81 @@
+package transport
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// watching is a Handler that takes its time, and notes what it is told of its backlog.
+type watching struct {
+	gate chan struct{}
+
+	mu       *sync.Mutex
+	backlogs *[]int
+}
+
+func (w watching) Receive(int64, Flow, []byte) { <-w.gate }
+
+func (w watching) Failed(int64, Flow, []byte, error) {}
+
+func (w watching) Backlog(_ int64, percent int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*w.backlogs = append(*w.backlogs, percent)
+}
+
+// TestBacklog: a worker that is slower than its senders is told how full its buffer is, falling as it catches up, and
+// once that it has. It is told nothing otherwise.
+func TestBacklog(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	var mu sync.Mutex
+	var backlogs []int
+	told := func() []int {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(backlogs)
+	}
+	gate := make(chan struct{})
+	tr, err := Listen(Config{
+		Listeners: []Listener{loopback(UDP)}, Workers: 1, ReadBuffer: 1 << 20,
+		NewHandler: func(*Sender) Handler { return watching{gate, &mu, &backlogs} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	tr.Start()
+	c := udpPeer(t)
+	const sent = 5*batchSize + batchSize/2
+	for range sent {
+		if _, err := c.WriteToUDPAddrPort([]byte(padding(1000)), tr.Listeners()[0].Addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(gate)
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		got := told()
+		if n := len(got); n > 1 && got[n-1] == 0 {
+			if got[0] < 10 || got[0] > 100 || got[n-2] > got[0]/2 || n > 7 {
+				t.Errorf("backlogs %v", got)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("backlogs %v", got)
+		}
+	}
+	before := len(told())
+	for range 3 * batchSize {
+		if _, err := c.WriteToUDPAddrPort([]byte(padding(1000)), tr.Listeners()[0].Addr); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	if after := len(told()); after > before+2 { // On a busy machine it may fall behind once.
+		t.Errorf("told %d times while it kept up", after-before)
+	}
+}
