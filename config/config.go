@@ -2,7 +2,8 @@
 //
 // Every key has a default, so a file holds only what differs:
 //
-//	sip:      {listen, advertise, allow, workers, preloaded_routes, max_calls, route_key_file}
+//	sip:      {listen, advertise, allow, workers, preloaded_routes, max_calls, max_connections, source_connections,
+//	          source_rate, route_key_file}
 //	tls:      {certificate, key, ca, wildcards}
 //	catalog:  {file | postgres}
 //	codecs:   "PCMU,PCMA"
@@ -55,7 +56,12 @@ type SIP struct {
 	Workers         int                 // 0: one per processor.
 	PreloadedRoutes bool                // Whether an allowed source may send a Route of its own that leads beyond us.
 	MaxCalls        int                 // Transactions in progress.
-	RouteKeyFile    string              // Absolute. Never empty: the default is route.key beside the catalog's file.
+
+	MaxConnections    int // Accepted stream connections.
+	SourceConnections int // Of these, from one IPv4 address or IPv6 /64.
+	SourceRate        int // New requests a second from one such source; 0: no limit.
+
+	RouteKeyFile string // Absolute. Never empty: the default is route.key beside the catalog's file.
 }
 
 // Listen is one socket that takes SIP.

@@ -89,6 +89,9 @@ sip:
   workers: 3
   preloaded_routes: true
   max_calls: 7
+  max_connections: 11
+  source_connections: 12
+  source_rate: 13
   route_key_file: keys/route
 tls: {certificate: c.pem, key: /k.pem, ca: ca.pem, wildcards: true}
 catalog: {postgres: "postgres://u:p@h/db"}
@@ -124,6 +127,7 @@ log: {level: debug, format: json}
 				netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::1/128"),
 			},
 			Workers: 3, PreloadedRoutes: true, MaxCalls: 7, RouteKeyFile: "/etc/x/keys/route",
+			MaxConnections: 11, SourceConnections: 12, SourceRate: 13,
 		},
 		TLS:     config.TLS{Certificate: "/etc/x/c.pem", Key: "/k.pem", CA: "/etc/x/ca.pem", Wildcards: true},
 		Catalog: config.Catalog{Postgres: "postgres://u:p@h/db"},

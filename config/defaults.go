@@ -14,6 +14,8 @@ func defaults(file string) *Config {
 			Listen:   []Listen{{Transport: "udp", Addr: loopback}, {Transport: "tcp", Addr: loopback}},
 			Allow:    []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8)},
 			MaxCalls: 100_000,
+
+			MaxConnections: 4096, SourceConnections: 256,
 		},
 		// Silence for 2 s is four copies of the INVITE lost in a row (at 0, 0.5 and 1.5 s, RFC 3261 section 17.1.1.2):
 		// waiting longer only keeps the caller waiting. 12 s to ring leaves time for a mobile to be paged.

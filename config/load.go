@@ -78,7 +78,12 @@ func (d *decoder) sip(s *SIP) map[string]field {
 		"workers":          d.integer(&s.Workers, 0, 1024),
 		"preloaded_routes": d.boolean(&s.PreloadedRoutes),
 		"max_calls":        d.integer(&s.MaxCalls, 1, 10_000_000),
-		"route_key_file":   d.text(&s.RouteKeyFile, filePath),
+
+		"max_connections":    d.integer(&s.MaxConnections, 1, 100_000),
+		"source_connections": d.integer(&s.SourceConnections, 1, 100_000),
+		"source_rate":        d.integer(&s.SourceRate, 0, 1_000_000),
+
+		"route_key_file": d.text(&s.RouteKeyFile, filePath),
 	}
 }
 

@@ -36,6 +36,7 @@ type call struct {
 	key     transaction.Key
 	from    transport.Flow // Where the request came from, and where its responses go.
 	sentBy  uint16         // The port of the top Via as it came.
+	holder  sourceKey      // Whose call it counts as; zero: nobody's.
 	req     []byte         // The request as it came; nil once no attempt can follow.
 	resp    []byte         // The response that was sent last.
 	best    []byte         // The best final response so far, not yet sent.
@@ -238,7 +239,9 @@ func (w *worker) releaseLocked(c *call) {
 // countLocked adds the call to those in progress; uncountLocked takes it out, once.
 func (w *worker) countLocked(c *call) {
 	c.counted = true
-	w.r.inProgress.Add(1)
+	if w.r.inProgress.Add(1) > w.r.manyCalls && c.role == placed {
+		w.holdLocked(c)
+	}
 	if c.invite && c.role == placed {
 		w.r.callsInProgress.Add(1)
 	}
@@ -250,6 +253,10 @@ func (w *worker) uncountLocked(c *call) {
 	}
 	c.counted = false
 	w.r.inProgress.Add(-1)
+	if c.holder != 0 {
+		w.r.holders.add(c.holder, -1)
+		c.holder = 0
+	}
 	if c.invite && c.role == placed {
 		w.r.callsInProgress.Add(-1)
 	}

@@ -47,11 +47,15 @@ const (
 	dropOverload
 	dropHops
 	dropUndelivered
+	dropPressure
+	dropUnread
+	dropSourceRate
 	numDrops
 )
 
 var dropNames = [numDrops]string{ //nolint:gochecknoglobals // A lookup table.
 	"not_sip", "malformed", "forbidden", "stray", "overload", "too_many_hops", "undelivered",
+	"pressure", "unread", "source_rate",
 }
 
 // outcome is how a call ended.
@@ -144,9 +148,12 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 	transactions := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "dialrouter", Name: "transactions", Help: "Transactions held in memory, finished ones included.",
 	}, func() float64 { return float64(r.calls.Used()) })
+	pressed := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "dialrouter", Name: "workers_under_pressure", Help: "Reading goroutines that have no time for all new requests.",
+	}, func() float64 { return float64(r.shares.pressed.Load()) })
 	for _, c := range []prometheus.Collector{
-		calls, &r.traffic, (*placesInUse)(r), (*reach)(r), (*expiries)(r), &standing{r: r}, filters, violations, orphans, reloads, m.dropVec, m.revision, m.attempts, m.failovers,
-		(*delayHistograms)(m), progress, transactions,
+		calls, &r.traffic, (*placesInUse)(r), (*reach)(r), (*expiries)(r), &standing{r: r}, filters, violations, orphans, reloads, &dropCounts{CounterVec: m.dropVec, r: r}, m.revision, m.attempts, m.failovers,
+		(*delayHistograms)(m), progress, transactions, pressed,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

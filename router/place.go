@@ -83,7 +83,7 @@ func (w *worker) enter(rl role, from transport.Flow) *call {
 	c := w.open(rl)
 	if c == nil {
 		w.drop(from, dropOverload)
-		w.refuse(m, rq, from, 503, "", retryAfter)
+		w.refuse(m, rq, from, 503, "", w.retryAfter())
 		return nil
 	}
 	c.method, c.invite = m.Method, m.Method == message.INVITE

@@ -36,9 +36,8 @@ var phrases = map[int]string{ //nolint:gochecknoglobals // A lookup table.
 type extra string
 
 const (
-	noExtra    extra = ""
-	allow      extra = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH\r\n"
-	retryAfter extra = "Retry-After: 5\r\n"
+	noExtra extra = ""
+	allow   extra = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH\r\n"
 )
 
 // refuse answers a request without keeping any state (RFC 3261 section 8.2.7). An ACK is never answered.

@@ -90,17 +90,8 @@ func (w *worker) admit(from transport.Flow) (int, extra) {
 		w.drop(from, dropForbidden)
 		return 403, noExtra
 	}
-	// Requests of calls that are up go before new ones: they get a margin of their own.
-	limit := int64(r.maxCalls)
-	if inDialog {
-		limit *= 2
-	}
-	if r.inProgress.Load() >= limit {
-		w.drop(from, dropOverload)
-		return 503, retryAfter
-	}
-	if r.draining.Load() && !inDialog {
-		return 503, retryAfter
+	if code, x := w.room(from, inDialog); code != 0 {
+		return code, x
 	}
 	if v := m.Value(message.MaxForwards); v != nil {
 		n, ok := message.ParseUint(v, 1<<32-1)
@@ -126,6 +117,33 @@ func (w *worker) admit(from transport.Flow) (int, extra) {
 	}
 	if m.Has(message.ProxyRequire) {
 		return 420, w.unsupported()
+	}
+	return 0, noExtra
+}
+
+// room says whether there is place and time for a request. Those of calls that are up go before new ones: they get a
+// margin of their own, and nobody refuses them for want of time.
+func (w *worker) room(from transport.Flow, inDialog bool) (int, extra) {
+	r := w.r
+	limit := int64(r.maxCalls)
+	n := r.inProgress.Load()
+	switch {
+	case inDialog:
+		if n >= 2*limit {
+			w.drop(from, dropOverload)
+			return 503, w.retryAfter()
+		}
+	case r.shares.pressed.Load() != 0 && w.shed(from):
+		w.drop(from, dropPressure)
+		return 503, w.retryAfter()
+	case r.sourceRate != 0 && w.beyondRate(from):
+		w.drop(from, dropSourceRate)
+		return 503, w.retryAfter()
+	case n >= limit && w.full(from, n):
+		w.drop(from, dropOverload)
+		return 503, w.retryAfter()
+	case r.draining.Load():
+		return 503, w.retryAfter()
 	}
 	return 0, noExtra
 }
@@ -216,7 +234,7 @@ func (w *worker) toUs(snap *snapshot, from transport.Flow) bool {
 	case message.OPTIONS:
 		if w.ours() {
 			if w.r.draining.Load() {
-				w.refuse(m, rq, from, 503, "", retryAfter)
+				w.refuse(m, rq, from, 503, "", w.retryAfter())
 			} else {
 				w.refuse(m, rq, from, 200, "", allow)
 			}

@@ -68,6 +68,12 @@ type Router struct {
 	local    []local
 	maxCalls int
 
+	manyCalls   int64 // From here on it is noted whose calls are in progress.
+	sourceRate  int64 // New requests a second that a source may send; zero: as many as there is time for.
+	sourceMeter *meter
+	shares      shares
+	holders     holders
+
 	current    atomic.Pointer[snapshot]
 	calls      *transaction.Slots[call]
 	table      transaction.Table
@@ -126,6 +132,10 @@ func New(o Options) (*Router, error) {
 		reloads:  make(chan reload),
 		moved:    make(chan struct{}, 1),
 		cfg:      o.Config,
+	}
+	r.manyCalls = int64(r.maxCalls / 2)
+	if r.sourceRate = int64(o.Config.SIP.SourceRate); r.sourceRate != 0 {
+		r.sourceMeter = new(meter)
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.override(o.Timing)
@@ -189,7 +199,11 @@ func (r *Router) override(t Timing) {
 // listen binds the sockets of the configuration.
 func (r *Router) listen(cfg *config.Config) error {
 	tc := transport.Config{
-		Workers:    cfg.SIP.Workers,
+		Workers:  cfg.SIP.Workers,
+		MaxConns: cfg.SIP.MaxConnections,
+
+		MaxConnsPerSource: cfg.SIP.SourceConnections,
+
 		Now:        r.clock,
 		NewHandler: func(s *transport.Sender) transport.Handler { return newWorker(r, s) },
 		Log:        r.log,

@@ -20,6 +20,9 @@ type worker struct {
 	id  int
 	now int64 // Of the batch; nanoseconds of the monotonic clock.
 
+	press  pressure
+	vetted bool // The message at hand was weighed against its source's share before it was read.
+
 	msg   message.Message // The message that came.
 	rq    request
 	held  message.Message // A request that a call kept, read again.
@@ -59,6 +62,10 @@ func newWorker(r *Router, out outbox) *worker {
 // Receive implements transport.Handler.
 func (w *worker) Receive(now int64, from transport.Flow, data []byte) {
 	w.now = now
+	w.vetted = false
+	if w.press.level == pressDrop && w.unwelcome(from, data) {
+		return
+	}
 	if !plausible(data) {
 		if !keepalive(data) {
 			w.drop(from, dropNotSIP)

@@ -1,0 +1,73 @@
+package router
+
+import "time"
+
+// pressLevel says what a worker does with new requests while it is behind.
+type pressLevel uint8
+
+const (
+	pressNone pressLevel = iota // Takes them all.
+	pressShed                   // Answers 503 to sources that are beyond their share.
+	pressDrop                   // Does not even read theirs: answering takes too long already.
+)
+
+// What the backlog, in percent of a socket's receive buffer, means. 4 MiB hold some 3,000 messages, which is 15 to 30 ms
+// of work; whatever finds no room is lost, be it a BYE or a reply.
+const (
+	shedAt  = 40 // From here on new requests are shed,
+	shedEnd = 20 // down to here.
+	hurryAt = 60 // Those within their share are too many: it is halved.
+	dropAt  = 85 // Sending replies is too much as well.
+)
+
+const (
+	// busyFor is how long a worker must have had a backlog without a pause before it means anything: less is a burst, or what has piled up while the process had no processor, and is gone as soon.
+	busyFor = int64(10 * time.Millisecond)
+	// episode is how long after it was under pressure last a worker sheds at once when there is a backlog again.
+	episode = int64(time.Second)
+)
+
+// pressure is what one reading goroutine knows of its backlog. Its decisions need no clock, lock or socket, and the
+// work that it saves is measured by the very queue that it looks at: when shedding empties the queue, it ends.
+//
+//	backlog  0 ...... shedEnd ...... shedAt ...... hurryAt ...... dropAt ... full
+//	level    none  |  as before    | shed        | shed, share  | drop
+//	               |               |             | halved       |
+//	share    grows | grows         | stays       | halved       | halved
+type pressure struct {
+	level pressLevel
+	busy  int64 // Since when there has been a backlog; zero: there is none.
+	until int64 // When the episode ends.
+}
+
+// update takes a backlog, 0 when there is none, and says whether the share of each source should shrink (-1), may grow
+// (1) or stay (0).
+func (p *pressure) update(now int64, percent int) int {
+	switch {
+	case percent == 0:
+		p.busy = 0
+	case p.busy == 0:
+		p.busy = now
+	}
+	known := now < p.until || percent > 0 && now-p.busy >= busyFor
+	switch {
+	case percent >= dropAt && known:
+		p.level = pressDrop
+	case percent >= shedAt && known:
+		p.level = pressShed
+	case percent <= shedEnd || !known:
+		p.level = pressNone
+	default:
+		p.level = min(p.level, pressShed)
+	}
+	switch {
+	case p.level != pressNone && percent >= hurryAt:
+		p.until = now + episode
+		return -1
+	case p.level != pressNone && percent >= shedAt:
+		p.until = now + episode
+		return 0
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,135 @@
+package router
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// sourceCells is how many cells a row of a table of sources has, and sourceRows how many rows: each source has a cell
+// in each row, by a keyed hash, and the lighter one counts. So a source suffers from others only when each of its cells
+// is shared with one that is beyond its share, and no number of sources takes more memory.
+const (
+	sourceCells = 1024
+	sourceRows  = 2
+)
+
+// sourceKey is where a source's cells are: its hash. It is never zero.
+type sourceKey uint32
+
+func (k sourceKey) cell(row int) uint32 { return uint32(k) >> (16 * row) % sourceCells }
+
+// sourceKeyOf hashes what sources are told apart by: an IPv4 address, or the /64 that an IPv6 host has to itself.
+func sourceKeyOf(seed maphash.Seed, addr netip.Addr) sourceKey {
+	b := addr.As16()
+	part := b[:]
+	if !addr.Is4() && !addr.Is4In6() {
+		part = b[:8]
+	}
+	return sourceKey(maphash.Bytes(seed, part)) | 1<<31
+}
+
+// meter says which sources keep to a rate: a token bucket for each, kept as the time at which it will be full (the
+// generic cell rate algorithm of ITU-T I.371).
+type meter struct {
+	full [sourceRows][sourceCells]atomic.Int64
+}
+
+// A source may be ahead of its rate by burst requests or by slack, whichever is more, but by no more than debt.
+const (
+	meterBurst = 8
+	meterSlack = int64(5 * time.Millisecond)
+	meterDebt  = int64(time.Second)
+)
+
+// take says whether one more request of a source keeps to a rate, in requests a second, and counts it when it does.
+func (m *meter) take(now int64, k sourceKey, rate int64) bool {
+	step := int64(time.Second) / rate
+	ahead := min(max(meterBurst*step, meterSlack), meterDebt)
+	kept := false
+	for row := range m.full {
+		cell := &m.full[row][k.cell(row)]
+		for {
+			at := cell.Load()
+			if at-now >= ahead {
+				break
+			}
+			if cell.CompareAndSwap(at, max(at, now)+step) {
+				kept = true
+				break
+			}
+		}
+	}
+	return kept
+}
+
+// Bounds of the share, in new requests a second and source.
+const (
+	firstShare = 1000
+	leastShare = 1
+	mostShare  = 1 << 20
+)
+
+// The share halves at most once each shrinkPause, and grows by an eighth each growPause: within 10 ms it comes down to
+// an eighth, and within a second it is a thousand times more.
+const (
+	shrinkPause = int64(2 * time.Millisecond)
+	growPause   = int64(20 * time.Millisecond)
+	// shareLife is how long a share that was found says something of the next time.
+	shareLife = int64(5 * time.Second)
+)
+
+// shares divides what is left for new requests among sources while workers are under pressure: each may have as much
+// as the greatest rate at which, when nobody has more, the backlog stays low. It is found by trying.
+type shares struct {
+	pressed atomic.Int32 // Workers under pressure.
+	rate    atomic.Int64
+	changed atomic.Int64
+	meter   meter
+}
+
+// adjust makes the share smaller (-1), larger (1) or neither.
+func (s *shares) adjust(now int64, by int) {
+	pause := growPause
+	if by < 0 {
+		pause = shrinkPause
+	}
+	last := s.changed.Load()
+	if by == 0 || now-last < pause || !s.changed.CompareAndSwap(last, now) {
+		return
+	}
+	rate := s.current()
+	if now-last > shareLife {
+		rate = firstShare
+	}
+	if by < 0 {
+		rate = max(rate/2, leastShare)
+	} else {
+		rate = min(rate+rate/8+1, mostShare)
+	}
+	s.rate.Store(rate)
+}
+
+// current is the share.
+func (s *shares) current() int64 {
+	if r := s.rate.Load(); r != 0 {
+		return r
+	}
+	return firstShare
+}
+
+// holders estimates how many transactions in progress each source has, once there are so many that it matters.
+type holders struct {
+	n [sourceRows][sourceCells]atomic.Int32
+}
+
+func (h *holders) add(k sourceKey, by int32) {
+	for row := range h.n {
+		h.n[row][k.cell(row)].Add(by)
+	}
+}
+
+func (h *holders) of(k sourceKey) int64 {
+	return int64(min(h.n[0][k.cell(0)].Load(), h.n[1][k.cell(1)].Load()))
+}
