@@ -83,6 +83,10 @@ bench: ## Run the Go benchmarks.
 bench-compare: build ## Compare with Kamailio on the same work; BENCHARGS=--json for machines.
 	go run ./bench/cmd/bench-compare $(BENCHARGS)
 
+.PHONY: overload
+overload: build ## Measure what is left with too many calls, and beside floods: about two minutes.
+	go run ./bench/cmd/overload $(BENCHARGS)
+
 .PHONY: check
 check: ## What continuous integration runs: test, then lint.
 	.ci/run

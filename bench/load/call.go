@@ -29,6 +29,8 @@ type call struct {
 	heard int64 // The first 180 reached this host again.
 	early bool  // It was there before the 200.
 
+	refused int64 // A 503 reached this host.
+
 	saved  []byte // ACK, then BYE.
 	ackLen int
 	hop    mmsg.Addr // Where they go.

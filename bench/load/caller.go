@@ -42,6 +42,9 @@ func (e *Engine) heard(m *message, stamp int64) {
 	default:
 		e.caller.Queue(e.text.ackRejected(e.caller.Slot(), m.id, e.number(m.id), m.to), e.proxy, nil)
 		if c.state == invited || c.state == proceeding {
+			if m.code == 503 {
+				c.refused = stamp
+			}
 			e.end(c, false)
 		}
 	}

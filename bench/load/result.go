@@ -37,6 +37,8 @@ type Result struct {
 	OK     int `json:"ok"`
 	Failed int `json:"failed"`
 	Rang   int `json:"rang"` // Calls that heard a 180.
+	// Refused are the failed calls that got a 503.
+	Refused int `json:"refused"`
 
 	// Retransmissions are none where nothing is lost and nobody is too slow.
 	CallerRetransmits   int `json:"caller_retransmits"`
@@ -62,6 +64,7 @@ type Result struct {
 	RateOffered float64 `json:"rate_offered"`
 
 	PDD       stats.Percentiles `json:"pdd_ms"`        // INVITE out to the first 180 in.
+	Refusal   stats.Percentiles `json:"refusal_ms"`    // INVITE out to the 503 in.
 	HopINVITE stats.Percentiles `json:"hop_invite_ms"` // Caller to answering provider.
 	HopRing   stats.Percentiles `json:"hop_180_ms"`    // Answering provider to caller.
 }
@@ -94,11 +97,14 @@ func (e *Engine) result(offered int64) Result {
 	if e.plan.Scenario == B || e.plan.Scenario == C {
 		expected = legSecond
 	}
-	var pdd, in, out []int64
+	var pdd, in, out, refusals []int64
 	for i := range e.calls {
 		c := &e.calls[i]
 		if expected == legFirst && c.legs[legSecond].arrived != 0 {
 			r.Failovers++
+		}
+		if c.refused != 0 {
+			refusals = append(refusals, c.refused-c.sent)
 		}
 		if c.heard == 0 {
 			continue
@@ -113,6 +119,8 @@ func (e *Engine) result(offered int64) Result {
 			out = append(out, c.heard-l.rang)
 		}
 	}
+	r.Refused = len(refusals)
+	r.Refusal = stats.PercentilesOf(refusals, time.Millisecond)
 	r.PDD = stats.PercentilesOf(pdd, time.Millisecond)
 	r.HopINVITE = stats.PercentilesOf(in, time.Millisecond)
 	r.HopRing = stats.PercentilesOf(out, time.Millisecond)
