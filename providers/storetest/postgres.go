@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -110,12 +111,9 @@ func (s *Postgres) command(name string, args ...string) *exec.Cmd {
 // start starts the server, on the port that it had before if there was one.
 func (s *Postgres) start() error {
 	if s.port == 0 {
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
+		if err := s.choosePort(); err != nil {
 			return err
 		}
-		s.port = l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -138,6 +136,21 @@ func (s *Postgres) start() error {
 		}
 		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // Of tests only.
 	}
+}
+
+// choosePort takes a free port below those that the system gives out (ip_local_port_range). One of those could be given to
+// somebody else while the server is stopped, which then could not come back.
+func (s *Postgres) choosePort() error {
+	const first, end, tries = 16_384, 32_768, 100
+	var err error
+	for range tries {
+		s.port = first + rand.IntN(end-first)
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", s.Address()); err == nil {
+			return l.Close()
+		}
+	}
+	return err
 }
 
 func (s *Postgres) answers(deadline time.Time) error {
