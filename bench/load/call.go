@@ -11,7 +11,8 @@ const (
 	idle       state = iota
 	invited          // INVITE sent, nothing heard.
 	proceeding       // A provisional reply was heard.
-	holding          // Answered, BYE to come.
+	holding          // Answered, re-INVITE or BYE to come.
+	renewing         // Re-INVITE sent.
 	leaving          // BYE sent.
 	done
 	failed
@@ -31,12 +32,21 @@ type call struct {
 
 	refused int64 // A 503 reached this host.
 
-	saved  []byte // ACK, then BYE.
-	ackLen int
-	hop    mmsg.Addr // Where they go.
+	saved []byte       // ACK, BYE, re-INVITE and its ACK, one after the other.
+	ends  [kept]uint16 // Where each of them ends.
+	hop   mmsg.Addr    // Where they go.
 
 	legs [2]leg
 }
+
+// What is kept of an answered call: the requests that the caller may send.
+const (
+	keptACK = iota
+	keptBYE
+	keptRenew
+	keptRenewACK
+	kept
+)
 
 // leg is a provider's side of a call.
 type leg struct {
@@ -48,7 +58,7 @@ type leg struct {
 	tries   uint8
 
 	reply    []byte // The final reply, until its ACK.
-	from     *mmsg.Socket
+	from     *line
 	to       mmsg.Addr
 	due      int64
 	deadline int64

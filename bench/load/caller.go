@@ -35,6 +35,8 @@ func (e *Engine) heard(m *message, stamp int64) {
 		}
 	case string(m.cseqMethod) != "INVITE":
 		e.count.stray++
+	case m.cseqNumber == cseqRenew:
+		e.renewed(c, m)
 	case m.code < 200:
 		e.provisional(c, m.code, stamp)
 	case m.code < 300:
@@ -44,6 +46,9 @@ func (e *Engine) heard(m *message, stamp int64) {
 		if c.state == invited || c.state == proceeding {
 			if m.code == 503 {
 				c.refused = stamp
+				if m.retryAfter >= 0 {
+					e.count.told++
+				}
 			}
 			e.end(c, false)
 		}
@@ -78,17 +83,26 @@ func (e *Engine) answered(c *call, m *message) {
 	target := uriOf(m.contact)
 	routes, hop, bad := e.router.routeSet(e.scratch[:0], m, target)
 	e.scratch = routes
-	if e.cfg.Outbound {
-		hop = e.proxy
-	} else if bad != 0 {
+	if !e.cfg.Outbound && bad != 0 {
 		e.count.found(bad)
 	}
 	c.hop = hop
 	b := e.text.request(e.buffers.get(), "ACK ", branchAck, m.id, target, routes, m.to, e.text.ackTail)
-	c.ackLen = len(b)
-	c.saved = e.text.request(b, "BYE ", branchBye, m.id, target, routes, m.to, e.text.byeTail)
+	c.ends[keptACK] = uint16(len(b))
+	if !e.plan.Renew {
+		b = e.text.request(b, "BYE ", branchBye, m.id, target, routes, m.to, e.text.byeTail)
+		c.ends[keptBYE] = uint16(len(b))
+	} else {
+		b = e.text.request(b, "BYE ", branchBye, m.id, target, routes, m.to, e.text.lateByeTail)
+		c.ends[keptBYE] = uint16(len(b))
+		b = e.text.request(b, "INVITE ", branchRenew, m.id, target, routes, m.to, e.text.renewTail)
+		c.ends[keptRenew] = uint16(len(b))
+		b = e.text.request(b, "ACK ", branchRenewAck, m.id, target, routes, m.to, e.text.renewAckTail)
+		c.ends[keptRenewACK] = uint16(len(b))
+	}
+	c.saved = b
 	e.sendACK(c)
-	if e.plan.Hold > 0 {
+	if e.plan.Hold > 0 || e.plan.Renew {
 		c.state, c.due = holding, e.now+int64(e.plan.Hold)
 		e.wheel.add(token(m.id, tokenCaller), c.due)
 		return
@@ -96,20 +110,50 @@ func (e *Engine) answered(c *call, m *message) {
 	e.leave(c, m.id)
 }
 
+// renew sends the re-INVITE.
+func (e *Engine) renew(c *call, id uint32) {
+	c.state, c.tries = renewing, 0
+	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
+	e.sendKept(c, keptRenew)
+	e.wheel.add(token(id, tokenCaller), c.due)
+}
+
+// renewed takes a reply to the re-INVITE, and hangs up.
+func (e *Engine) renewed(c *call, m *message) {
+	switch {
+	case m.code < 200 || c.saved == nil:
+	case m.code >= 300 && c.state == renewing: // Its ACK does not matter any more: the call has failed.
+		e.end(c, false)
+	case m.code < 300:
+		e.sendKept(c, keptRenewACK)
+		if c.state == renewing {
+			e.count.renewed++
+			e.leave(c, m.id)
+		}
+	}
+}
+
 // leave sends the BYE.
 func (e *Engine) leave(c *call, id uint32) {
 	c.state, c.tries = leaving, 0
 	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
-	e.sendBYE(c)
+	e.sendKept(c, keptBYE)
 	e.wheel.add(token(id, tokenCaller), c.due)
 }
 
-func (e *Engine) sendACK(c *call) {
-	e.caller.Queue(append(e.caller.Slot(), c.saved[:c.ackLen]...), c.hop, nil)
-}
+func (e *Engine) sendACK(c *call) { e.sendKept(c, keptACK) }
 
-func (e *Engine) sendBYE(c *call) {
-	e.caller.Queue(append(e.caller.Slot(), c.saved[c.ackLen:]...), c.hop, nil)
+// sendKept sends a request of the dialog.
+func (e *Engine) sendKept(c *call, which int) {
+	begin := uint16(0)
+	if which > 0 {
+		begin = c.ends[which-1]
+	}
+	to := c.hop
+	if e.detour {
+		to = e.proxy
+	}
+	e.caller.Queue(append(e.caller.Slot(), c.saved[begin:c.ends[which]]...), to, nil)
 }
 
 func (e *Engine) end(c *call, ok bool) {
@@ -128,6 +172,8 @@ func (e *Engine) callerDue(id uint32) {
 	c := &e.calls[id]
 	switch {
 	case c.state == idle || c.state == done || c.state == failed:
+	case c.state == holding && e.now >= c.due && e.plan.Renew:
+		e.renew(c, id)
 	case c.state == holding && e.now >= c.due:
 		e.leave(c, id)
 	case c.state != holding && e.now >= c.deadline:
@@ -144,11 +190,15 @@ func (e *Engine) callerDue(id uint32) {
 func (e *Engine) retransmit(c *call, id uint32) {
 	c.tries++
 	e.count.callerRetransmits++
-	if c.state == invited {
+	switch c.state {
+	case invited:
 		e.caller.Queue(e.text.invite(e.caller.Slot(), id, e.number(id)), e.proxy, nil)
 		c.due += e.t1 << min(c.tries, 6) // Timer A doubles without a cap.
-	} else {
-		e.sendBYE(c)
+	case renewing:
+		e.sendKept(c, keptRenew)
+		c.due += e.t1 << min(c.tries, 6)
+	default:
+		e.sendKept(c, keptBYE)
 		c.due += min(e.t1<<min(c.tries, 6), e.t2) // Timer E is capped by T2.
 	}
 	e.wheel.add(token(id, tokenCaller), min(c.due, c.deadline))

@@ -61,6 +61,8 @@ type Config struct {
 	Outbound bool
 	// NoChecks accepts any INVITE at the providers: for relays that do not know SIP.
 	NoChecks bool
+	// Network is what the datagrams pass on their way to the proxy and from it.
+	Network Network
 }
 
 // DefaultConfig returns the addresses that the routing tables for Kamailio and dialrouter are written for.
@@ -89,10 +91,11 @@ const (
 // Plan is one run.
 type Plan struct {
 	Scenario Scenario      `json:"scenario"`
-	Rate     int           `json:"rate"`  // Calls per second.
-	Calls    int           `json:"calls"` // In all.
-	Ring     time.Duration `json:"ring"`  // Between 180 and 200; 0 sends both at once.
-	Hold     time.Duration `json:"hold"`  // Between ACK and BYE.
+	Rate     int           `json:"rate"`            // Calls per second.
+	Calls    int           `json:"calls"`           // In all.
+	Ring     time.Duration `json:"ring"`            // Between 180 and 200; 0 sends both at once.
+	Hold     time.Duration `json:"hold"`            // Between ACK and BYE.
+	Renew    bool          `json:"renew,omitempty"` // A re-INVITE goes before the BYE. Its 200 is not sent again: not for lossy networks.
 }
 
 func (p Plan) validate() error {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/voipbin/dialrouter/bench/mmsg"
@@ -29,13 +30,16 @@ const (
 type Engine struct {
 	cfg     Config
 	t1, t2  int64
-	caller  *mmsg.Socket
-	answers *mmsg.Socket
-	busy    *mmsg.Socket
-	silent  *mmsg.Socket
-	sockets []*mmsg.Socket // All of them, in the poller's order.
+	caller  *line
+	answers *line
+	busy    *line
+	silent  *line
+	sockets []*line // All of them, in the poller's order.
 	poller  *mmsg.Poller
+	net     *network
 	proxy   mmsg.Addr
+	detour  bool // Requests go to proxy, whatever the route set says.
+	moved   atomic.Pointer[mmsg.Addr]
 
 	plan     Plan
 	numbers  []table.Number
@@ -58,14 +62,19 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if !cfg.Proxy.Addr().Is4() || cfg.Proxy.Port() == 0 {
 		return nil, fmt.Errorf("proxy %v: want an IPv4 address and port", cfg.Proxy)
 	}
+	if err := cfg.Network.validate(); err != nil {
+		return nil, err
+	}
 	e := &Engine{cfg: cfg, t1: int64(cfg.T1)}
 	if e.t1 <= 0 {
 		e.t1 = int64(defaultT1)
 	}
 	e.t2 = 8 * e.t1 // RFC 3261: T1 is 500 ms, T2 4 s.
 	e.fireFn = e.fire
+	e.net, e.detour = newNetwork(cfg.Network), cfg.Outbound
+	var sockets []*mmsg.Socket
 	for _, s := range []struct {
-		socket **mmsg.Socket
+		socket **line
 		at     *netip.AddrPort
 	}{{&e.caller, &e.cfg.Caller}, {&e.answers, &e.cfg.Answers}, {&e.busy, &e.cfg.Busy}, {&e.silent, &e.cfg.Silent}} {
 		socket, err := mmsg.Listen(ctx, *s.at, mmsg.Options{Stamps: true})
@@ -73,10 +82,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 			e.Close()
 			return nil, err
 		}
-		*s.socket, *s.at = socket, socket.LocalAddr()
-		e.sockets = append(e.sockets, socket)
+		*s.socket, *s.at = &line{socket, e.net}, socket.LocalAddr()
+		e.sockets = append(e.sockets, *s.socket)
+		sockets = append(sockets, socket)
 	}
-	e.poller = mmsg.NewPoller(e.sockets...)
+	e.poller = mmsg.NewPoller(sockets...)
 	e.proxy = mmsg.AddrOf(cfg.Proxy)
 	e.provider = newProviderText(e.cfg.Answers, e.cfg.Caller)
 	e.wheel.origin = time.Now().UnixNano()
@@ -85,6 +95,18 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 
 // Config returns the configuration with the ports that were free.
 func (e *Engine) Config() Config { return e.cfg }
+
+// Direct says where the proxy is, when New was told before it was known. It must not be called during a run.
+func (e *Engine) Direct(proxy netip.AddrPort) {
+	e.cfg.Proxy, e.proxy = proxy, mmsg.AddrOf(proxy)
+}
+
+// Redirect sends all that follows to another proxy, requests in dialogs too: as whoever stands before two nodes of a
+// cluster does when one of them is gone. It may be called while a run is on its way.
+func (e *Engine) Redirect(to netip.AddrPort) {
+	a := mmsg.AddrOf(to)
+	e.moved.Store(&a)
+}
 
 // Close closes the sockets.
 func (e *Engine) Close() {
@@ -108,6 +130,9 @@ func (e *Engine) Run(ctx context.Context, plan Plan, numbers []table.Number, off
 		return Result{}, fmt.Errorf("setting the timer slack: %w", err)
 	}
 	e.plan, e.numbers, e.count = plan, numbers, counters{}
+	if e.net != nil {
+		e.net.lost = 0
+	}
 	e.text = newCallerText(e.cfg.Caller, e.cfg.Proxy, rand.Uint32())
 	e.calls = make([]call, plan.Calls)
 	sendErrors := e.sendErrors()
@@ -168,6 +193,9 @@ func (e *Engine) idle(ctx context.Context, d time.Duration) error {
 
 // step sends what is queued, waits until next for datagrams, handles them, and does what is due.
 func (e *Engine) step(next int64) error {
+	if to := e.moved.Swap(nil); to != nil {
+		e.proxy, e.detour = *to, true
+	}
 	e.caller.Flush()
 	if err := e.poller.Wait(time.Duration(next - e.now)); err != nil {
 		return fmt.Errorf("waiting for datagrams: %w", err)
@@ -183,9 +211,12 @@ func (e *Engine) step(next int64) error {
 		}
 		for k := range n {
 			b, from := s.Datagram(k)
-			e.handle(s, b, from, s.Stamp(k))
+			e.arrive(s, b, from, s.Stamp(k))
 		}
 		s.Flush()
+	}
+	if e.net != nil {
+		e.net.deliver(e)
 	}
 	e.wheel.advance(e.now, e.fireFn)
 	for _, s := range e.sockets {
@@ -195,7 +226,7 @@ func (e *Engine) step(next int64) error {
 }
 
 // handle gives a datagram to whom it was sent.
-func (e *Engine) handle(s *mmsg.Socket, b []byte, from mmsg.Addr, stamp int64) {
+func (e *Engine) handle(s *line, b []byte, from mmsg.Addr, stamp int64) {
 	if stamp == 0 {
 		stamp = e.now
 	}

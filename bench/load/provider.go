@@ -47,6 +47,10 @@ func (e *Engine) answer(m *message, from mmsg.Addr, stamp int64) {
 	l := &e.calls[m.id].legs[taggedLeg(m.to)]
 	switch string(m.method) {
 	case "INVITE":
+		if hasTag(m.to) {
+			e.renewal(m, from)
+			return
+		}
 		e.ring(m, from, stamp)
 	case "ACK":
 		e.acked(l)
@@ -63,6 +67,16 @@ func (e *Engine) answer(m *message, from mmsg.Addr, stamp int64) {
 	default:
 		e.count.stray++
 	}
+}
+
+// renewal accepts a re-INVITE, which is checked as the first INVITE was.
+func (e *Engine) renewal(m *message, from mmsg.Addr) {
+	e.inDialog(m)
+	if !e.cfg.NoChecks && !bytes.Equal(m.body, e.provider.filter) {
+		e.count.found(1 << faultCodecs)
+	}
+	b := appendHead(e.answers.Slot(), "SIP/2.0 200 OK\r\n", m, false, "")
+	e.answers.Queue(append(b, e.provider.answer...), from, nil)
 }
 
 // inDialog checks an ACK or BYE. A proxy may send its own, to end a branch that was answered when another had won.
@@ -135,13 +149,13 @@ func (e *Engine) arrived(l *leg, stamp int64) bool {
 	return true
 }
 
-func (e *Engine) trying(s *mmsg.Socket, m *message, from mmsg.Addr) {
+func (e *Engine) trying(s *line, m *message, from mmsg.Addr) {
 	b := appendHead(s.Slot(), "SIP/2.0 100 Trying\r\n", m, false, "")
 	s.Queue(append(b, "Content-Length: 0\r\n\r\n"...), from, nil)
 }
 
 // final sends the final reply after a time, and again until its ACK is there (RFC 3261 sections 13.3.1.4, 17.2.1).
-func (e *Engine) final(s *mmsg.Socket, which int, id uint32, reply []byte, to mmsg.Addr, after int64) {
+func (e *Engine) final(s *line, which int, id uint32, reply []byte, to mmsg.Addr, after int64) {
 	l := &e.calls[id].legs[which]
 	l.reply, l.from, l.to, l.tries = reply, s, to, 0
 	l.due = e.now + after

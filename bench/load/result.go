@@ -18,6 +18,7 @@ type counters struct {
 	finals, acked                       int
 	unanswered, stray, own              int
 	sendErrors                          uint64
+	told, renewed                       int
 	faults                              [faultCount]int
 	bad                                 int
 }
@@ -39,6 +40,9 @@ type Result struct {
 	Rang   int `json:"rang"` // Calls that heard a 180.
 	// Refused are the failed calls that got a 503.
 	Refused int `json:"refused"`
+	Told    int `json:"told"`              // Of these, those whose 503 had a Retry-After.
+	Lost    int `json:"lost,omitempty"`    // Datagrams that Config.Network took.
+	Renewed int `json:"renewed,omitempty"` // Calls whose re-INVITE was answered.
 
 	// Retransmissions are none where nothing is lost and nobody is too slow.
 	CallerRetransmits   int `json:"caller_retransmits"`
@@ -79,11 +83,14 @@ func (e *Engine) result(offered int64) Result {
 	c := &e.count
 	seconds := float64(offered)/float64(time.Second) + 1/float64(e.plan.Rate)
 	r := Result{
-		Plan: e.plan, OK: c.ok, Failed: c.ended - c.ok,
+		Plan: e.plan, OK: c.ok, Failed: c.ended - c.ok, Told: c.told, Renewed: c.renewed,
 		CallerRetransmits: c.callerRetransmits, ProviderRetransmits: c.providerRetransmits,
 		AgainINVITE: c.againINVITE, AgainBYE: c.againBYE, AgainRinging: c.ringingAgain, AgainAnswer: c.answeredAgain,
 		Trying: c.trying, Unanswered: c.unanswered, MissingACKs: c.finals - c.acked, Stray: c.stray, Bad: c.bad, Own: c.own,
 		SendErrors: c.sendErrors, Late: c.late, Seconds: seconds, RateOffered: float64(c.started) / seconds,
+	}
+	if e.net != nil {
+		r.Lost = e.net.lost
 	}
 	for f := range faultCount {
 		if n := c.faults[f]; n > 0 {

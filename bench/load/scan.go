@@ -32,6 +32,8 @@ type message struct {
 	accounts, traces       int
 	maxForwards            int // -1 when missing.
 	contentLength          int // -1 when missing.
+	retryAfter             int // -1 when missing.
+	cseqNumber             int
 	body                   []byte
 
 	id, run uint32 // From the Call-ID.
@@ -39,7 +41,7 @@ type message struct {
 
 // scan reads a datagram. It returns false for what is no SIP message of this generator's calls.
 func (m *message) scan(b []byte) bool {
-	*m = message{maxForwards: -1, contentLength: -1}
+	*m = message{maxForwards: -1, contentLength: -1, retryAfter: -1}
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 || !m.startLine(bytes.TrimSuffix(b[:end], []byte{'\r'})) {
 		return false
@@ -110,11 +112,14 @@ func (m *message) header(line []byte) {
 		}
 	case named(name, "cseq", 0):
 		m.cseq = line
-		_, m.cseqMethod, _ = bytes.Cut(value, []byte{' '})
+		n, method, _ := bytes.Cut(value, []byte{' '})
+		m.cseqNumber, m.cseqMethod = number(n), method
 	case named(name, "contact", 'm'):
 		m.contact = value
 	case named(name, "content-length", 'l'):
 		m.contentLength = number(value)
+	case named(name, "retry-after", 0):
+		m.retryAfter = number(value)
 	case named(name, "max-forwards", 0):
 		m.maxForwards = number(value)
 	case named(name, "x-account", 0):

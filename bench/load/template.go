@@ -44,6 +44,9 @@ type callerText struct {
 	inviteTail string // After the number dialled: the rest of the INVITE and its body.
 	ackTail    string
 	byeTail    string
+
+	// Of calls with a re-INVITE.
+	renewTail, renewAckTail, lateByeTail string
 }
 
 func newCallerText(caller, proxy netip.AddrPort, run uint32) *callerText {
@@ -66,15 +69,25 @@ func newCallerText(caller, proxy netip.AddrPort, run uint32) *callerText {
 			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", proxy, caller, ip, len(sdp), sdp),
 		ackTail: "CSeq: 1 ACK\r\n" + userAgent + "Content-Length: 0\r\n\r\n",
 		byeTail: "CSeq: 2 BYE\r\n" + userAgent + "Content-Length: 0\r\n\r\n",
+
+		renewTail: fmt.Sprintf("CSeq: %d INVITE\r\nContact: <sip:+15557654321@%s;transport=udp>\r\n"+userAgent+
+			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", cseqRenew, caller, len(sdp), sdp),
+		renewAckTail: fmt.Sprintf("CSeq: %d ACK\r\n"+userAgent+"Content-Length: 0\r\n\r\n", cseqRenew),
+		lateByeTail:  fmt.Sprintf("CSeq: %d BYE\r\n"+userAgent+"Content-Length: 0\r\n\r\n", cseqRenew+1),
 	}
 }
 
 // Branches of a call differ in their last letter.
 const (
-	branchInvite = '0'
-	branchAck    = '1'
-	branchBye    = '2'
+	branchInvite   = '0'
+	branchAck      = '1'
+	branchBye      = '2'
+	branchRenew    = '3'
+	branchRenewAck = '4'
 )
+
+// cseqRenew is the CSeq number of the re-INVITE.
+const cseqRenew = 2
 
 func (t *callerText) invite(b []byte, id uint32, n *table.Number) []byte {
 	b = append(append(append(b, "INVITE sip:"...), n.Dial...), t.toProxy...)
