@@ -179,6 +179,11 @@ func (s *Postgres) URL(database string) string {
 // End ends the server by a signal: SIGINT is at once and tidy, SIGKILL at once.
 func (s *Postgres) End(t *testing.T, by syscall.Signal) {
 	t.Helper()
+	s.Stop(by)
+}
+
+// Stop is End outside of a test.
+func (s *Postgres) Stop(by syscall.Signal) {
 	for _, pid := range s.processes() {
 		if by == syscall.SIGKILL || pid == s.cmd.Process.Pid {
 			_ = syscall.Kill(pid, by)
@@ -190,19 +195,31 @@ func (s *Postgres) End(t *testing.T, by syscall.Signal) {
 // Again starts the server after its end.
 func (s *Postgres) Again(t *testing.T) {
 	t.Helper()
-	if err := s.start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// Start is Again outside of a test.
+func (s *Postgres) Start() error { return s.start() }
+
 // Hang stops all processes of the server: connections are accepted, by the kernel, and nothing answers.
 func (s *Postgres) Hang(t *testing.T) {
 	t.Helper()
+	if err := s.Freeze(); err != nil {
+		t.Log(err)
+	}
+}
+
+// Freeze is Hang outside of a test. Processes that have just ended are no error.
+func (s *Postgres) Freeze() error {
+	var errs []error
 	for _, pid := range s.processes() {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Log(err)
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, err)
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // GoOn ends Hang.
@@ -256,14 +273,23 @@ func (s *Postgres) Address() string { return net.JoinHostPort("127.0.0.1", strco
 // Database makes an empty database and returns its URL.
 func (s *Postgres) Database(t *testing.T) string {
 	t.Helper()
-	name := fmt.Sprintf("d%d", s.made.Add(1))
-	conn, err := pgx.Connect(t.Context(), s.URL("postgres"))
+	url, err := s.NewDatabase(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	if _, err := conn.Exec(t.Context(), "create database "+name+" template template0"); err != nil {
-		t.Fatal(err)
+	return url
+}
+
+// NewDatabase is Database outside of a test.
+func (s *Postgres) NewDatabase(ctx context.Context) (string, error) {
+	name := fmt.Sprintf("d%d", s.made.Add(1))
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return "", err
 	}
-	return s.URL(name)
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "create database "+name+" template template0"); err != nil {
+		return "", err
+	}
+	return s.URL(name), nil
 }
