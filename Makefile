@@ -8,6 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 CONFIG ?= config/example/dialrouter.yaml
 FUZZTIME ?= 10s
 BENCHARGS ?=
+SOAKARGS ?=
 
 LINT_VERSION := v2.15.0
 LINTER := bin/golangci-lint-$(LINT_VERSION)
@@ -86,6 +87,10 @@ bench-compare: build ## Compare with Kamailio on the same work; BENCHARGS=--json
 .PHONY: overload
 overload: build ## Measure what is left with too many calls, and beside floods: about two minutes.
 	go run ./bench/cmd/overload $(BENCHARGS)
+
+.PHONY: soak
+soak: build ## Break things under load for half an hour and count what is lost; SOAKARGS='--only drain --short'.
+	go run ./bench/cmd/soak $(SOAKARGS)
 
 .PHONY: check
 check: ## What continuous integration runs: test, then lint.
