@@ -302,20 +302,21 @@ func (r *Router) Start() {
 // Listeners are the sockets as they were bound.
 func (r *Router) Listeners() []transport.Listener { return r.tr.Listeners() }
 
-// lingerT1 is how many T1 a drained router stays after the last final response. It needs no state for what comes then,
-// but it has to be there: the ACK to that response, and the response once more when it or the ACK was lost. After four,
-// a 2xx has been sent three times, and any other response too.
+// lingerT1 is how many T1 a drained router stays after the last call has its final response. It needs no state for what
+// comes then, but it has to be there: the ACK to that response, and the response once more when it or the ACK was lost.
+// After four, a 2xx has been sent three times, and any other response too.
 const lingerT1 = 4
 
 // Drain refuses new calls from now on, and returns when those being set up have ended and their ACKs had the time to
-// pass, or with the context's error when the calls have not ended by then.
+// pass, or with the context's error when they have not ended by then. Requests within dialogs are served meanwhile, and
+// not waited for: on a busy router there is always one, and who gets no response to it asks the next router.
 func (r *Router) Drain(ctx context.Context) error {
 	r.draining.Store(true)
 	t := time.NewTicker(20 * time.Millisecond)
 	defer t.Stop()
 	linger := lingerT1 * r.timing.T1
 	for last := time.Now(); r.calls.Used() > 0; { // Finished transactions are there for longer than that.
-		busy := r.inProgress.Load() > 0
+		busy := r.callsInProgress.Load() > 0
 		if busy {
 			last = time.Now()
 		} else if time.Since(last) >= linger {

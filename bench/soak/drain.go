@@ -26,8 +26,8 @@ func runDrain(ctx context.Context, b *bench) error {
 	return b.drainTooLong(ctx)
 }
 
-// drainInPeace lets all calls that ring be answered, and looks at what else the router says meanwhile. Another router
-// takes its place.
+// drainInPeace lets all calls that ring be answered, and looks at what else the router says meanwhile. The first calls
+// end then, which must not keep the router. Another one takes its place.
 func (b *bench) drainInPeace(ctx context.Context) error {
 	ring := long(b, 8*time.Second, 1500*time.Millisecond)
 	// The network is slow here and there, so that the ACK to the last answer comes when its call is no more in progress.
@@ -43,7 +43,7 @@ func (b *bench) drainInPeace(ctx context.Context) error {
 	}
 	defer c.Close()
 	defer func() { _ = n.stop() }()
-	calls, err := c.begin(ctx, load.Plan{Scenario: load.A, Rate: rate, Calls: atRate(2 * ring), Ring: ring, Hold: ring + 4*time.Second})
+	calls, err := c.begin(ctx, load.Plan{Scenario: load.A, Rate: rate, Calls: atRate(2 * ring), Ring: ring, Hold: ring + time.Second})
 	if err != nil {
 		return err
 	}
