@@ -92,6 +92,10 @@ overload: build ## Measure what is left with too many calls, and beside floods: 
 soak: build ## Break things under load for half an hour and count what is lost; SOAKARGS='--only drain --short'.
 	go run ./bench/cmd/soak $(SOAKARGS)
 
+.PHONY: bench-silence
+bench-silence: build ## Show what a provider costs that falls silent at 100 calls/s: a minute.
+	go run ./bench/cmd/bench-compare silence $(BENCHARGS)
+
 .PHONY: check
 check: ## What continuous integration runs: test, then lint.
 	.ci/run

@@ -33,6 +33,7 @@ const (
 	B Scenario = "B" // The first provider replies 503, the second answers.
 	C Scenario = "C" // The first provider is silent, the second answers.
 	R Scenario = "R" // The first provider rings for a time, then answers: to weigh calls in progress.
+	S Scenario = "S" // The first provider answers for a time, then it is silent; the second answers.
 )
 
 // Group returns the numbers that a scenario dials.
@@ -42,10 +43,10 @@ func (s Scenario) Group() (table.Group, error) {
 		return table.A, nil
 	case B:
 		return table.B, nil
-	case C:
+	case C, S:
 		return table.C, nil
 	}
-	return 0, fmt.Errorf("scenario %q: want A, B, C or R", string(s))
+	return 0, fmt.Errorf("scenario %q: want A, B, C, R or S", string(s))
 }
 
 // Config says who is where. Addresses are IPv4; port 0 takes a free one.
@@ -96,6 +97,8 @@ type Plan struct {
 	Ring     time.Duration `json:"ring"`            // Between 180 and 200; 0 sends both at once.
 	Hold     time.Duration `json:"hold"`            // Between ACK and BYE.
 	Renew    bool          `json:"renew,omitempty"` // A re-INVITE goes before the BYE. Its 200 is not sent again: not for lossy networks.
+
+	SilentAfter time.Duration `json:"silent_after,omitempty"` // Scenario S: when the first provider falls silent.
 }
 
 func (p Plan) validate() error {
@@ -111,6 +114,9 @@ func (p Plan) validate() error {
 	}
 	if p.Ring < 0 || p.Ring > maxPause || p.Hold < 0 || p.Hold > maxPause {
 		errs = append(errs, fmt.Errorf("ring %v, hold %v: want 0 to %v", p.Ring, p.Hold, maxPause))
+	}
+	if (p.Scenario == S) != (p.SilentAfter > 0) {
+		errs = append(errs, fmt.Errorf("scenario %q, silent after %v: a time belongs to S and to no other", string(p.Scenario), p.SilentAfter))
 	}
 	return errors.Join(errs...)
 }

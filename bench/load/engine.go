@@ -42,6 +42,7 @@ type Engine struct {
 	moved   atomic.Pointer[mmsg.Addr]
 
 	plan     Plan
+	begin    int64 // When the run began.
 	numbers  []table.Number
 	calls    []call
 	text     *callerText
@@ -137,9 +138,9 @@ func (e *Engine) Run(ctx context.Context, plan Plan, numbers []table.Number, off
 	e.calls = make([]call, plan.Calls)
 	sendErrors := e.sendErrors()
 
-	begin := time.Now().UnixNano()
-	s := schedule{begin: begin, rate: plan.Rate, rnd: rand.New(rand.NewPCG(1, 1))}
-	due, last := s.due(0), begin
+	e.begin = time.Now().UnixNano()
+	s := schedule{begin: e.begin, rate: plan.Rate, rnd: rand.New(rand.NewPCG(1, 1))}
+	due, last := s.due(0), e.begin
 	for e.count.ended < plan.Calls {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("offering calls: %w", err)
@@ -168,7 +169,7 @@ func (e *Engine) Run(ctx context.Context, plan Plan, numbers []table.Number, off
 		return Result{}, err
 	}
 	e.count.sendErrors = e.sendErrors() - sendErrors
-	return e.result(last - begin), nil
+	return e.result(last - e.begin), nil
 }
 
 // Idle serves what still comes in, retransmissions of the last run, for a time.
@@ -230,7 +231,7 @@ func (e *Engine) handle(s *line, b []byte, from mmsg.Addr, stamp int64) {
 	if stamp == 0 {
 		stamp = e.now
 	}
-	if s == e.silent {
+	if s == e.silent && e.muted() {
 		e.count.unanswered++
 	}
 	m := &e.message
@@ -247,7 +248,11 @@ func (e *Engine) handle(s *line, b []byte, from mmsg.Addr, stamp int64) {
 	case e.busy:
 		e.reject(m, from, stamp)
 	default:
-		e.ignore(m)
+		if e.muted() {
+			e.ignore(m)
+		} else {
+			e.answerAtFirst(m, from, stamp)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ func (e *Engine) number(id uint32) *table.Number { return &e.numbers[int(id)%len
 // there; the second is for calls that a proxy has taken from the first.
 func (e *Engine) choice(m *message) int {
 	switch {
-	case e.plan.Scenario == B || e.plan.Scenario == C:
+	case e.plan.Scenario == B || e.plan.Scenario == C || e.plan.Scenario == S:
 		return legSecond
 	case isUser(m.uri, e.number(m.id).Second):
 		return legSecond
@@ -51,7 +51,7 @@ func (e *Engine) answer(m *message, from mmsg.Addr, stamp int64) {
 			e.renewal(m, from)
 			return
 		}
-		e.ring(m, from, stamp)
+		e.ring(e.answers, e.choice(m), m, from, stamp)
 	case "ACK":
 		e.acked(l)
 		e.inDialog(m)
@@ -94,20 +94,19 @@ func (e *Engine) inDialog(m *message) {
 }
 
 // ring replies 100 and 180 to an INVITE, and 200 at once or when it has rung.
-func (e *Engine) ring(m *message, from mmsg.Addr, stamp int64) {
-	which := e.choice(m)
+func (e *Engine) ring(s *mmsg.Socket, which int, m *message, from mmsg.Addr, stamp int64) {
 	l := &e.calls[m.id].legs[which]
 	e.check(m, which)
 	first := e.arrived(l, stamp)
-	e.trying(e.answers, m, from)
-	b := appendHead(e.answers.Slot(), "SIP/2.0 180 Ringing\r\n", m, true, answerTags[which])
-	e.answers.Queue(append(b, e.provider.ringing...), from, &l.rang)
+	e.trying(s, m, from)
+	b := appendHead(s.Slot(), "SIP/2.0 180 Ringing\r\n", m, true, answerTags[which])
+	s.Queue(append(b, e.provider.ringing...), from, &l.rang)
 	switch {
 	case first:
 		b = appendHead(e.buffers.get(), "SIP/2.0 200 OK\r\n", m, true, answerTags[which])
-		e.final(e.answers, which, m.id, append(b, e.provider.answer...), from, int64(e.plan.Ring))
+		e.final(s, which, m.id, append(b, e.provider.answer...), from, int64(e.plan.Ring))
 	case l.sent && l.reply != nil:
-		e.answers.Queue(append(e.answers.Slot(), l.reply...), l.to, nil)
+		s.Queue(append(s.Slot(), l.reply...), l.to, nil)
 	}
 }
 

@@ -5,6 +5,7 @@
 //	bench-compare [flags]         the comparison
 //	bench-compare load [flags]    the load generator alone, against a proxy that runs already
 //	bench-compare table [flags]   the routing table as files, to run a proxy by hand
+//	bench-compare silence [flags] what a provider costs that falls silent under load
 //	bench-compare floor A B       the relay that reads nothing, from A to a provider at B
 package main
 
@@ -50,10 +51,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = runLoad(ctx, args, stdin, stdout, stderr)
 	case "table":
 		err = runTable(args, stdout, stderr)
+	case "silence":
+		err = runSilence(ctx, args, stdout, stderr)
 	case compare.FloorCommand:
 		err = runFloor(ctx, args, stderr)
 	default:
-		fmt.Fprintf(stderr, "unknown command %q: want load, table, floor, or flags\n", command)
+		fmt.Fprintf(stderr, "unknown command %q: want load, table, silence, floor, or flags\n", command)
 		return exitUsage
 	}
 	return report(err, stderr)
