@@ -18,7 +18,9 @@ const tryingDelay = int64(150 * time.Millisecond)
 // advanceLocked starts the next attempt, or concludes the call when there is none. m and rq are the request when it is
 // at hand, nil otherwise.
 func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
-	c.vacateLocked()
+	if len(c.redirects) == 0 {
+		c.vacateLocked()
+	}
 	for !c.cancelled && w.now < c.setupEnd && c.tried() < c.snap.maxAttempts {
 		t, ok := c.nextTry(w.now, w.r.metrics)
 		if !ok {
@@ -36,7 +38,7 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 			}
 			return
 		}
-		t.leave()
+		t.undo(c)
 		c.skipped(t.prov, skipCodecs, 0)
 		c.unable = true
 	}
@@ -88,6 +90,16 @@ func (t *try) leave() {
 	}
 }
 
+// undo gives back what a try took from its provider's limits, when nothing was sent.
+func (t *try) undo(c *call) {
+	if !c.invite || t.redirect != nil {
+		t.leave()
+		return
+	}
+	t.placed = false
+	t.prov.state.Undo(t.prov.Limits.Calls, t.prov.Limits.CPS)
+}
+
 // drawHops puts the provider's addresses into an order for one call: by priority, and by weight among equals (RFC 2782).
 func (w *worker) drawHops(t *try) {
 	p := t.prov
@@ -120,7 +132,7 @@ func (c *call) nextTry(now int64, m *metrics) (try, bool) {
 	if len(c.redirects) > 0 {
 		r := c.redirects[0]
 		c.redirects = c.redirects[1:]
-		return try{prov: r.prov, choice: r.choice, redirect: r}, true
+		return try{prov: r.prov, choice: r.choice, redirect: r, placed: c.inherit(r.prov)}, true
 	}
 	for c.next < len(c.plan) {
 		ch := c.plan[c.next]

@@ -25,12 +25,16 @@ func (c *call) vacateLocked() {
 
 // establishLocked turns the place of an attempt into one of an established call.
 func (w *worker) establishLocked(a *attempt) {
-	if !a.placed {
+	if a.prov == nil || a.prov.Limits.Calls <= 0 {
 		return
 	}
-	a.placed = false
 	key := w.dialogKey(w.msg.Value(message.CallID))
-	a.prov.state.Establish(w.now, key)
+	if a.placed {
+		a.placed = false
+		a.prov.state.Establish(w.now, key)
+	} else { // It was given up, and its place with it, and answered after all.
+		a.prov.state.Add(w.now, key)
+	}
 	a.prov.state.Refresh(w.now, key, sessionTime(&w.msg))
 }
 
@@ -43,12 +47,37 @@ func (w *worker) dialogAlive(snap *snapshot, p *path) {
 	if !ok || snap.providers[i].Limits.Calls <= 0 {
 		return
 	}
-	state, key := snap.providers[i].state, w.dialogKey(w.rq.callID)
-	if w.msg.Method == message.BYE {
-		state.End(key)
-	} else {
-		state.Refresh(w.now, key, sessionTime(&w.msg))
+	state := snap.providers[i].state
+	switch w.msg.Method { //nolint:exhaustive // Others say nothing of how long the session lives (RFC 4028 section 7.4).
+	case message.BYE:
+		state.End(w.dialogKey(w.rq.callID))
+	case message.INVITE, message.UPDATE:
+		state.Refresh(w.now, w.dialogKey(w.rq.callID), sessionTime(&w.msg))
 	}
+}
+
+// vacateChanged gives back the places at providers that got a limit of calls or lost it with a new snapshot.
+func vacateChanged(old, fresh *snapshot) {
+	if old == nil || !old.limited && !fresh.limited {
+		return
+	}
+	for i := range fresh.providers {
+		p := &fresh.providers[i]
+		if j, ok := old.byID[p.ID]; ok && (old.providers[j].Limits.Calls > 0) != (p.Limits.Calls > 0) {
+			p.state.Vacate()
+		}
+	}
+}
+
+// inherit gives an attempt's place to where its provider redirected the call: it is the same call.
+func (c *call) inherit(p *provider) bool {
+	for i := range c.attempts {
+		if a := &c.attempts[i]; a.placed && a.prov == p {
+			a.placed = false
+			return true
+		}
+	}
+	return false
 }
 
 func (w *worker) dialogKey(callID []byte) health.Call {

@@ -164,6 +164,7 @@ func (r *Router) build(cat *providers.Catalog) (*snapshot, error) {
 // install is the one visible change: calls that begin from now on see the new snapshot, whole.
 func (r *Router) install(s *snapshot) {
 	old := r.current.Swap(s)
+	vacateChanged(old, s)
 	r.metrics.keep(s)
 	r.health.Keep(s.byID)
 	r.accounts.keep(s.byID)

@@ -81,7 +81,7 @@ func (w *worker) retryLocked(c *call) {
 	}
 	m, rq := w.reread(c)
 	if !w.attemptLocked(c, t, m, rq) {
-		t.leave()
+		t.undo(c)
 		w.advanceLocked(c, nil, nil)
 	}
 }

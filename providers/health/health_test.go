@@ -116,6 +116,60 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// TestUndo gives back what was taken for calls that were not sent: their rate is for others.
+func TestUndo(t *testing.T) {
+	var s health.State
+	for range 50 {
+		if got := s.Enter(second, 1, 2); got != health.Room {
+			t.Fatalf("not given back: %v", got)
+		}
+		s.Undo(1, 2)
+	}
+	for i := range 2 {
+		if got := s.Enter(second, 0, 2); got != health.Room {
+			t.Errorf("call %d: %v", i, got)
+		}
+	}
+	if got := s.Enter(second, 0, 2); got != health.RateReached {
+		t.Errorf("a third call in a second: %v", got)
+	}
+	s.Undo(0, 0)
+	if n := s.Calls(second); n != 0 {
+		t.Errorf("%d calls are left", n)
+	}
+}
+
+// TestLimitsAndTime has the clock jump and the limits change: neither keeps calls away for longer than a second, and
+// calls without a place of their own are counted and forgotten as others.
+func TestLimitsAndTime(t *testing.T) {
+	var s health.State
+	hour := 3600 * second
+	s.Enter(2*hour, 0, 1)
+	if got := s.Enter(hour, 0, 1); got != health.Room {
+		t.Errorf("an hour back: %v", got)
+	}
+	s.Enter(hour+2*second, 0, 0.01)
+	if got := s.Enter(hour+2*second, 0, 10); got != health.Room {
+		t.Errorf("after the rate was raised: %v", got)
+	}
+
+	s.Add(2*hour, health.Call{1})
+	s.Refresh(2*hour, health.Call{1}, time.Minute)
+	if s.Calls(2*hour) != 1 || s.Would(2*hour, 1, 0) != health.CallsInUse {
+		t.Error("a call that took no place before is not counted")
+	}
+	s.Refresh(hour, health.Call{1}, time.Minute)
+	if n := s.Calls(hour + 100*second); n != 0 {
+		t.Errorf("%d calls once the clock went back and the session is over", n)
+	}
+	s.Enter(hour, 5, 0)
+	s.Add(hour, health.Call{2})
+	s.Vacate()
+	if n := s.Calls(hour); n != 0 {
+		t.Errorf("%d calls after all places were given back", n)
+	}
+}
+
 func TestPlacesConcurrently(t *testing.T) {
 	var s health.State
 	var wg sync.WaitGroup

@@ -79,7 +79,10 @@ func (p *places) refusalLocked(now int64, calls int, cps float64) (Refusal, int6
 	}
 	interval := int64(float64(time.Second) / cps)
 	burst := max(int64(time.Second), interval)
-	tat := max(p.tat, now)
+	tat := p.tat
+	if tat < now || tat-now > burst { // The latter only if the clock went back, or the rate was a lower one.
+		tat = now
+	}
 	if tat+interval-now > burst {
 		return RateReached, p.tat
 	}
@@ -94,16 +97,55 @@ func (s *State) Leave() {
 	p.mu.Unlock()
 }
 
+// Undo gives back all that Enter took, with the same limits, for a call that was not sent after all.
+func (s *State) Undo(calls int, cps float64) {
+	if calls <= 0 && cps <= 0 {
+		return
+	}
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if calls > 0 {
+		p.pending = max(0, p.pending-1)
+	}
+	if cps > 0 {
+		p.tat -= int64(float64(time.Second) / cps)
+	}
+}
+
 // Establish turns the place of a call being set up into that of an established one.
 func (s *State) Establish(now int64, c Call) {
 	p := &s.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending = max(0, p.pending-1)
+	p.addLocked(now, c)
+}
+
+// Add takes a place for an established call that has none, whether there is room or not: one that was given up, and
+// answered after all.
+func (s *State) Add(now int64, c Call) {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addLocked(now, c)
+}
+
+func (p *places) addLocked(now int64, c Call) {
 	if p.calls == nil {
 		p.calls = make(map[Call]int64)
 	}
 	p.calls[c] = now + int64(MaxCall)
+}
+
+// Vacate gives all places back, when a provider gets its limit of calls or loses it: while it has none, nobody looks
+// for the ends of its calls.
+func (s *State) Vacate() {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending = 0
+	clear(p.calls)
 }
 
 // Refresh notes that an established call is alive for some time to come: what its session timer promises. Zero leaves
@@ -138,7 +180,7 @@ func (s *State) Calls(now int64) int {
 }
 
 func (p *places) sweepLocked(now int64) {
-	if now-p.swept < sweepEvery {
+	if d := now - p.swept; d >= 0 && d < sweepEvery { // Below zero the clock went back.
 		return
 	}
 	p.swept = now
