@@ -102,16 +102,6 @@ type providerCounts struct {
 	setup, answer       delays
 }
 
-// once returns what the pointer holds, made by f the first time.
-func once[T any](p *atomic.Pointer[T], f func() T) T {
-	if v := p.Load(); v != nil {
-		return *v
-	}
-	v := f()
-	p.Store(&v)
-	return v
-}
-
 func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "dialrouter", Name: name, Help: help}, labels)
@@ -199,24 +189,37 @@ func (m *metrics) filtered(o sdp.Outcome) { m.filters[o].Inc() }
 // attempt counts the end of an attempt.
 func (m *metrics) attempt(a *attempt, why cause) {
 	if a.prov != nil {
-		count(m.attempts, &a.prov.counts.attempts[why], a.prov.counts.name, why)
+		m.count(m.attempts, &a.prov.counts.attempts[why], a.prov.counts, why)
 	}
 }
 
 // failover counts an attempt after which another one was started.
 func (m *metrics) failover(a *attempt) {
 	if a.prov != nil {
-		count(m.failovers, &a.prov.counts.failovers[a.cause], a.prov.counts.name, a.cause)
+		m.count(m.failovers, &a.prov.counts.failovers[a.cause], a.prov.counts, a.cause)
 	}
 }
 
 // limited counts a provider that was passed over because it was at its limit.
 func (m *metrics) limited(p *provider) {
-	count(m.attempts, &p.counts.attempts[causeLimit], p.counts.name, causeLimit)
+	m.count(m.attempts, &p.counts.attempts[causeLimit], p.counts, causeLimit)
 }
 
-func count(vec *prometheus.CounterVec, p *atomic.Pointer[prometheus.Counter], name string, why cause) {
-	once(p, func() prometheus.Counter { return vec.WithLabelValues(name, why.String()) }).Inc()
+// count adds one to a counter, which is made the first time. That of a provider which the catalog has no more, and which
+// the last of its calls count for, is made no more: nobody would take it back.
+func (m *metrics) count(vec *prometheus.CounterVec, at *atomic.Pointer[prometheus.Counter], p *providerCounts, why cause) {
+	if c := at.Load(); c != nil {
+		(*c).Inc()
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.providers[p.name] != p {
+		return
+	}
+	c := vec.WithLabelValues(p.name, why.String())
+	at.Store(&c)
+	c.Inc()
 }
 
 // ringing notes the first 18x of an attempt, answered its 2xx.

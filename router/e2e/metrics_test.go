@@ -93,3 +93,35 @@ func TestMetricLabels(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsOfRemovedProvider has a provider leave the catalog while it has a call: what becomes of that call leaves no
+// label behind, which nobody would ever take back.
+func TestMetricsOfRemovedProvider(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, setup{providers: trunks(b, c)})
+	a := n.caller(t)
+	of, _ := a.place(t)
+	got := b.expect(t, request("INVITE").of(of))
+	n.writeFile(t, "providers.yaml", catalog(trunk("c", c, "priority: 2")))
+	if err := n.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.answer(t, got, 503)
+	c.turnDown(t, of, 486)
+	a.expect(t, status(486).of(of))
+	n.expectMetric(t, 1, "dialrouter_attempts_total", "provider", "c", "cause", "busy")
+	families, err := n.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, sample := range family.GetMetric() {
+			for _, label := range sample.GetLabel() {
+				if label.GetName() == "provider" && label.GetValue() == "b" {
+					t.Errorf("%s still tells of b", family.GetName())
+				}
+			}
+		}
+	}
+}
