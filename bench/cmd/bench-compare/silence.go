@@ -12,8 +12,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/voipbin/dialrouter/bench/host"
 	"github.com/voipbin/dialrouter/bench/load"
@@ -53,7 +56,18 @@ func runSilence(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 		return err
 	}
 	defer e.Close()
-	stop, err := startForSilence(ctx, *binary, e.Config(), stderr)
+	// As in the comparison, router and load share no core.
+	var at host.Placement
+	if runtime.NumCPU() > 1 {
+		at.CPUs = "0"
+		runtime.LockOSThread() // The engine's thread, to the end of this program.
+		var cores unix.CPUSet
+		cores.Set(1)
+		if err := unix.SchedSetaffinity(0, &cores); err != nil {
+			return fmt.Errorf("placing the load: %w", err)
+		}
+	}
+	stop, err := startForSilence(ctx, *binary, at, e.Config(), stderr)
 	if err != nil {
 		return err
 	}
@@ -90,7 +104,7 @@ func silenceNumbers() []table.Number {
 
 // startForSilence runs a router as it is without a word on breakers; probes alone are off, since the providers here answer
 // no OPTIONS and would be down from the start.
-func startForSilence(ctx context.Context, binary string, cfg load.Config, stderr io.Writer) (stop func() error, err error) {
+func startForSilence(ctx context.Context, binary string, at host.Placement, cfg load.Config, stderr io.Writer) (stop func() error, err error) {
 	dir, err := os.MkdirTemp("", "bench-silence-")
 	if err != nil {
 		return nil, fmt.Errorf("configuring dialrouter: %w", err)
@@ -107,7 +121,7 @@ func startForSilence(ctx context.Context, binary string, cfg load.Config, stderr
 		return nil, errors.Join(err, remove())
 	}
 	defer out.Close()
-	p, err := host.Start(ctx, []string{binary, "serve", "--config", path}, host.Placement{}, nil, in, stderr)
+	p, err := host.Start(ctx, []string{binary, "serve", "--config", path}, at, nil, in, stderr)
 	err = errors.Join(err, in.Close())
 	if p == nil {
 		return nil, errors.Join(err, remove())
