@@ -48,6 +48,7 @@ type call struct {
 	plan      []dialplan.Choice
 	redirects []*redirect // Where a provider's 3xx leads, still to be tried.
 	next      int         // The first choice of plan that was not looked at yet.
+	behind    int         // The first one that is behind the others because it was down or rested.
 	attempts  []attempt
 	skips     []skip      // Those of plan that could not be tried.
 	policy    *sdp.Policy // The per-call codec list, or that of the dialog.
@@ -224,7 +225,7 @@ func (w *worker) releaseLocked(c *call) {
 	// Everything but the lock and the memory that the next user of the slot fills again.
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
 	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
-	c.snap, c.plan, c.next, c.attempts, c.policy = nil, c.plan[:0], 0, c.attempts[:0], nil
+	c.snap, c.plan, c.next, c.behind, c.attempts, c.policy = nil, c.plan[:0], 0, 0, c.attempts[:0], nil
 	c.redirects, c.skips, c.callID = nil, c.skips[:0], message.Span{}
 	if c.queued != 0 {
 		c.queued = 0

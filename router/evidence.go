@@ -6,7 +6,7 @@ import (
 )
 
 // What becomes of calls is evidence for or against a provider. Against it are only a request that cannot be sent,
-// silence, and a 5xx that is about the provider; for it a 18x, and every other final response. A 100 tells only that
+// silence, also after a 100, and a 5xx that is about the provider; for it a 18x, and every other final response. A 100 tells only that
 // somebody is there. What the caller or the callee decides, a 486 or a CANCEL, blames nobody. A redirect's target is
 // somebody else, and requests other than INVITE prove nothing: many providers do not care for them.
 
@@ -50,6 +50,8 @@ func (w *worker) blame(a *attempt, why cause) (health.Failure, bool) {
 		return health.Unreachable, true
 	case causeNoReply:
 		return health.Silent, a.mute()
+	case causeNoRinging:
+		return health.Stalled, true
 	case causeCancelled:
 		// The caller did not wait for longer than it was silent anyway.
 		return health.Silent, a.mute() && w.now-a.start >= a.prov.budgets.noReply

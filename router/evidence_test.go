@@ -133,7 +133,7 @@ func TestBlame(t *testing.T) {
 		{"500", attempt{try: try{prov: one}, status: 500}, causeServerError, none, "was refused with a 5xx"},
 		{"501", attempt{try: try{prov: one}, status: 501}, causeServerError, none, ""},
 		{"a limit", attempt{try: try{prov: one}, status: 503}, causeLimit, none, ""},
-		{"no ringing", attempt{try: try{prov: one}, status: 100}, causeNoRinging, none, ""},
+		{"no ringing", attempt{try: try{prov: one}, status: 100}, causeNoRinging, none, "got a 100 and nothing more"},
 		{"busy", attempt{try: try{prov: one}, status: 486}, causeBusy, none, ""},
 	} {
 		w := &worker{now: 1 + int64(time.Second)}

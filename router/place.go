@@ -240,5 +240,5 @@ func (w *worker) planLocked(c *call, digits []byte) {
 		canary, test = (*health.State).Try, (*health.Series).Test
 	}
 	prefer(c.plan, c.snap, w.now, test)
-	order(c.plan, c.snap, w.now, canary)
+	c.behind = order(c.plan, c.snap, w.now, canary)
 }

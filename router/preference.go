@@ -10,22 +10,25 @@ func noCanary(*health.State, int64) bool { return false }
 
 // order puts the providers that rest or are down behind the others, and leaves their order alone otherwise: they are
 // still tried when nothing else is left. One that is down keeps its place for a call that canary takes as a test of it,
-// if the call would go there first; there is one at most.
-func order(plan []dialplan.Choice, s *snapshot, now int64, canary func(*health.State, int64) bool) {
-	behind := 0
+// if the call would go there first; there is one at most. It answers where in the plan those begin that went behind:
+// its length when none did.
+func order(plan []dialplan.Choice, s *snapshot, now int64, canary func(*health.State, int64) bool) (from int) {
+	behind, well := 0, 0
 	for _, ch := range plan {
-		if s.providers[ch.Provider].behind(now) {
+		if p := &s.providers[ch.Provider]; p.behind(now) {
 			behind++
+		} else if p.skip() == skipNone {
+			well++
 		}
 	}
-	if behind == 0 || behind == len(plan) {
-		return
+	if behind == 0 || well == 0 {
+		return len(plan)
 	}
 	good, usable := 0, 0
 	for i, ch := range plan {
 		p := &s.providers[ch.Provider]
 		if p.behind(now) {
-			if usable > 0 || p.skip() != skipNone || !p.state.Down(now) || p.state.Resting(now) > 0 || !canary(p.state, now) {
+			if usable > 0 || !p.testable(now) || !canary(p.state, now) {
 				continue
 			}
 		}
@@ -36,6 +39,13 @@ func order(plan []dialplan.Choice, s *snapshot, now int64, canary func(*health.S
 		plan[good] = ch
 		good++
 	}
+	return good
+}
+
+// testable says whether a call would come through to a provider that is down, so that it can be a test of it.
+func (p *provider) testable(now int64) bool {
+	return p.skip() == skipNone && p.state.Down(now) && p.state.Resting(now) == 0 && p.state.Due(now) &&
+		p.state.Would(now, p.Limits.Calls, p.Limits.CPS) == health.Room
 }
 
 // behind says whether a provider goes behind those that are well.
@@ -49,7 +59,8 @@ func (s *snapshot) standing(plan []dialplan.Choice, i int, now int64) string {
 	}
 	words := "; down as all the others: "
 	for j, ch := range plan {
-		switch well := !s.providers[ch.Provider].behind(now); {
+		other := &s.providers[ch.Provider]
+		switch well := other.skip() == skipNone && !other.behind(now); {
 		case well && j < i:
 			words = "; behind those that are well: "
 		case well:

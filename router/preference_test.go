@@ -11,7 +11,7 @@ import (
 )
 
 // orderOf plans one provider for each letter of states: w is well, r rests, o has an open breaker, c one whose canary
-// is due, p is down by probes; a capital W is well but disabled. It spells the plan as places in states.
+// is due, p is down by probes; f is as c and full; a capital W is well but disabled. It spells the plan as places in states.
 func orderOf(states string, canary func(*health.State, int64) bool) string {
 	const now = int64(time.Hour)
 	s := &snapshot{providers: make([]provider, len(states))}
@@ -27,6 +27,10 @@ func orderOf(states string, canary func(*health.State, int64) bool) string {
 		case 'o':
 			p.state.Failed(now, health.Silent, 1)
 		case 'c':
+			p.state.Failed(now-int64(time.Minute), health.Silent, 1)
+		case 'f':
+			p.Limits.Calls = 1
+			p.state.Enter(now, 1, 0)
 			p.state.Failed(now-int64(time.Minute), health.Silent, 1)
 		case 'p':
 			p.state.Probed(now, false)
@@ -56,6 +60,9 @@ func TestOrder(t *testing.T) {
 		{"occw", "1302"}, // The first that is due.
 		{"oWcw", "1230"}, // One that is never tried comes before nobody.
 		{"rcw", "120"},
+		{"oWc", "012"}, // Nobody who can take the call is well: in order.
+		{"fcw", "120"}, // One that is full cannot be tested.
+		{"fw", "10"},
 	} {
 		if got := orderOf(tt.states, (*health.State).Try); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.states, got, tt.want)

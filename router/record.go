@@ -170,6 +170,25 @@ func (e *entry) fill(c *call, o outcome, code int, now int64) {
 				card: c.snap.providers[ch.Provider].card, n: e.attempts, why: skipAttempts, after: uint8(min(c.made(), 255)),
 			})
 		}
+		return
+	}
+	if c.behind < len(c.plan) {
+		e.noteBehind(c, now)
+	}
+}
+
+// noteBehind adds the providers that the call would have come to sooner, had they been well.
+func (e *entry) noteBehind(c *call, now int64) {
+	for _, ch := range c.plan[max(c.next, c.behind):] {
+		p := &c.snap.providers[ch.Provider]
+		why := p.skip()
+		n := int32(0)
+		if why == skipNone {
+			why, n = p.laggard(now)
+		}
+		if why != skipNone && len(e.skips) < maxSkips {
+			e.skips = append(e.skips, skip{card: p.card, n: n, why: why})
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package router
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -33,6 +34,8 @@ const (
 	skipRate                 // It got as many new calls in this second as it takes.
 	skipCodecs               // Its codec list leaves nothing of the offer.
 	skipAttempts             // So many providers were tried already: n of them.
+	skipDown                 // It was behind the others, and the call got no further.
+	skipResting              // Likewise, for n seconds more.
 )
 
 // skip says why a provider can never be tried as it is.
@@ -59,6 +62,18 @@ func (p *provider) atLimit(r health.Refusal, now int64) (why skipReason, n int) 
 func (c *call) skipped(p *provider, why skipReason, n int) {
 	if len(c.skips) < maxSkips {
 		c.skips = append(c.skips, skip{card: p.card, n: int32(n), why: why, after: uint8(min(c.made(), 255))})
+	}
+}
+
+// laggard says why a provider that the call did not come to was behind the others; skipNone when it is well by now.
+func (p *provider) laggard(now int64) (skipReason, int32) {
+	switch left := p.state.Resting(now); {
+	case left > 0:
+		return skipResting, int32((left + time.Second - 1) / time.Second)
+	case p.state.Down(now):
+		return skipDown, 0
+	default:
+		return skipNone, 0
 	}
 }
 
@@ -94,6 +109,10 @@ func (s *skip) String() string {
 		return "its codec list leaves nothing of the offer"
 	case skipAttempts:
 		return fmt.Sprintf("max_attempts %d reached", s.n)
+	case skipDown:
+		return "behind the others: it was down"
+	case skipResting:
+		return fmt.Sprintf("behind the others: resting for %ds more", s.n)
 	case skipNone:
 	}
 	return "not tried"

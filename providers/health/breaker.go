@@ -37,11 +37,12 @@ const (
 	Unreachable Failure = iota // The request could not be sent.
 	Silent                     // Nothing came back.
 	Refused                    // A 5xx that is not about the request.
+	Stalled                    // A 100, and nothing after it.
 )
 
 // String tells what happened to the call.
 func (f Failure) String() string {
-	return [...]string{Unreachable: "could not be sent", Silent: "got no reply", Refused: "was refused with a 5xx"}[f]
+	return [...]string{Unreachable: "could not be sent", Silent: "got no reply", Refused: "was refused with a 5xx", Stalled: "got a 100 and nothing more"}[f]
 }
 
 // Why a provider is in trouble.
@@ -53,7 +54,7 @@ const (
 // breaker is one provider's.
 type breaker struct {
 	trouble  atomic.Uint32 // Bits; zero is well.
-	fails    atomic.Uint64 // In a row: those that were refused in the upper half, all others in the lower.
+	fails    atomic.Uint64 // In a row: those that somebody was there for in the upper half, all others in the lower.
 	canaryAt atomic.Int64  // When a call may try it in its usual place; while in trouble.
 	goodAt   atomic.Int64  // The last evidence for it, to a second; zero is never.
 	badAt    atomic.Int64  // And against it.
@@ -68,6 +69,9 @@ type breaker struct {
 
 const oneRefused = uint64(1) << 32
 
+// present says whether a failed call found somebody, so that a 100 to another one proves nothing.
+func (f Failure) present() bool { return f == Refused || f == Stalled }
+
 // Down says whether the provider goes behind those that are well.
 func (s *State) Down(int64) bool { return s.breaker.trouble.Load() != 0 }
 
@@ -79,7 +83,7 @@ func (s *State) Failed(now int64, why Failure, limit int) {
 		return
 	}
 	one := uint64(1)
-	if why == Refused {
+	if why.present() {
 		one = oneRefused
 	}
 	if n := b.fails.Add(one); int(n>>32+n&(oneRefused-1)) < limit {
@@ -136,7 +140,7 @@ func (b *breaker) relieve(now, start int64, onlyHeard bool) {
 	if since > now { // The clock went back.
 		since = 0
 	}
-	if start < since || onlyHeard && (b.trouble.Load() != opened || b.why == Refused) {
+	if start < since || onlyHeard && (b.trouble.Load() != opened || b.why.present()) {
 		return
 	}
 	b.closeLocked(now)

@@ -104,16 +104,20 @@ func TestBreakerCloses(t *testing.T) {
 			wantDown(t, &s, at(100), tt.down)
 		})
 	}
-	t.Run("a 100 proves nothing after refusals", func(t *testing.T) {
-		var s health.State
-		for range limit {
-			s.Failed(at(10), health.Refused, limit)
-		}
-		s.Heard(at(13), at(12))
-		wantDown(t, &s, at(13), true)
-		s.Served(at(13), at(12))
-		wantDown(t, &s, at(13), false)
-	})
+	for _, why := range []health.Failure{health.Refused, health.Stalled} {
+		t.Run("a 100 proves nothing where the last call "+why.String(), func(t *testing.T) {
+			var s health.State
+			for range limit {
+				s.Heard(at(10), at(10))
+				s.Failed(at(10), why, limit)
+			}
+			wantDown(t, &s, at(10), true)
+			s.Heard(at(13), at(12))
+			wantDown(t, &s, at(13), true)
+			s.Served(at(13), at(12))
+			wantDown(t, &s, at(13), false)
+		})
+	}
 }
 
 // TestCanaries checks that an open breaker lets one call through at 2, 4, 8, 16 and then each 30 seconds.

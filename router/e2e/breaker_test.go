@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -358,6 +359,62 @@ func TestSilenceUnderLoad(t *testing.T) {
 	}
 	if limit := 2*100 + 50; waited > limit {
 		t.Errorf("%d calls waited, want those of two seconds", waited)
+	}
+}
+
+// TestStalledProvider has a provider that answers each call with 100 and nothing more: later calls do not wait for it, and
+// their records say so.
+func TestStalledProvider(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	s := watchful(b, c)
+	s.budgets = "{no_reply: 600ms, no_ringing: 700ms, answer: 10s, setup: 20s, max_attempts: 5}"
+	n := startRouter(t, s)
+	a := n.caller(t)
+	var calls []string
+	for range 3 {
+		of, _ := a.place(t)
+		calls = append(calls, of)
+		b.answer(t, b.expect(t, request("INVITE").of(of)), 100)
+	}
+	for _, of := range calls {
+		c.turnDown(t, of, 486)
+		a.expect(t, status(486).of(of))
+	}
+	of, _ := a.place(t)
+	c.turnDown(t, of, 486)
+	a.expect(t, status(486).of(of))
+	b.expectNone(t, request("INVITE").of(of), 0)
+	want := "486 busy\nc 486 busy reply: 486: the callee has spoken\nskipped b: behind the others: it was down"
+	if got := n.client(t).call(t, of).summary(); got != want {
+		t.Errorf("the record says\n%s\nwant\n%s", got, want)
+	}
+	if r := n.ProviderReport(n.providerID(t, "b")).Status.Reason; r != "3 calls in a row failed, the last got a 100 and nothing more" {
+		t.Errorf("b is unhealthy because %q", r)
+	}
+}
+
+// TestRestingIsOnRecord checks that the record of a call says which provider it passed by because that one rests.
+func TestRestingIsOnRecord(t *testing.T) {
+	t.Parallel()
+	b, c := newPeer(t), newPeer(t)
+	n := startRouter(t, watchful(b, c))
+	a := n.caller(t)
+	of, _ := a.place(t)
+	got := b.expect(t, request("INVITE").of(of))
+	b.respond(t, got, b.reply(got, 503).add("Retry-After: 300"))
+	c.turnDown(t, of, 486)
+	goesTo(t, a, c)
+	var list struct {
+		Result []callRecord `json:"result"`
+		Next   string       `json:"next_page_token"`
+	}
+	if code := n.client(t).get(t, "/v1.0/calls?page_size=1", &list); code != 200 || len(list.Result) != 1 {
+		t.Fatalf("%d, %d calls", code, len(list.Result))
+	}
+	want := regexp.MustCompile("^486 busy\nc 486 busy reply: 486: the callee has spoken\nskipped b: behind the others: resting for (300|29[0-9])s more$")
+	if text := list.Result[0].summary(); !want.MatchString(text) {
+		t.Errorf("the record says\n%s", text)
 	}
 }
 
