@@ -94,7 +94,7 @@ func (e *Engine) inDialog(m *message) {
 }
 
 // ring replies 100 and 180 to an INVITE, and 200 at once or when it has rung.
-func (e *Engine) ring(s *mmsg.Socket, which int, m *message, from mmsg.Addr, stamp int64) {
+func (e *Engine) ring(s *line, which int, m *message, from mmsg.Addr, stamp int64) {
 	l := &e.calls[m.id].legs[which]
 	e.check(m, which)
 	first := e.arrived(l, stamp)
