@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"flag"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -30,13 +30,21 @@ func loadConfig(env environment, path string) (*config.Config, error) {
 		problems = append(problems, cfg.ApplyEnvironment(env.lookup)...)
 		problems = append(problems, more(cfg)...)
 	}
-	for _, p := range problems {
-		fmt.Fprintln(env.stderr, p)
-	}
+	sayByLine(env, problems)
 	if len(problems) > 0 {
 		return nil, errSaid
 	}
 	return cfg, nil
+}
+
+// sayByLine prints problems in the order of their lines.
+func sayByLine(env environment, problems []config.Problem) {
+	slices.SortFunc(problems, func(a, b config.Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), strings.Compare(a.Message, b.Message))
+	})
+	for _, p := range problems {
+		fmt.Fprintln(env.stderr, p)
+	}
 }
 
 // more checks what the config package has no knowledge of.
@@ -70,6 +78,35 @@ func loadBoth(env environment, path string) (*config.Config, *providers.Catalog,
 	return cfg, cat, nil
 }
 
+// loadWhole reads the configuration, looks at the files that it leads to, and reads the catalog if that is a file. Every
+// problem of all of them is printed, so that one look shows all there is to mend.
+func loadWhole(env environment, path string) (*config.Config, *providers.Catalog, error) {
+	cfg, err := loadConfig(env, path)
+	if err != nil {
+		if broken, _ := config.Load(path); broken != nil && broken.Catalog.File != "" {
+			_, problems := filestore.Load(broken.Catalog.File)
+			for _, p := range problems {
+				fmt.Fprintln(env.stderr, p)
+			}
+		}
+		return nil, nil, err
+	}
+	var faults []config.Problem
+	for key, fault := range dialrouter.FileFaults(cfg) {
+		faults = append(faults, cfg.Problem(key, fault.Error()))
+	}
+	if sayByLine(env, faults); len(faults) > 0 {
+		err = errSaid
+	}
+	var cat *providers.Catalog
+	if cfg.Catalog.Postgres == "" {
+		var unread error
+		cat, unread = readCatalog(env, cfg, path)
+		err = cmp.Or(err, unread)
+	}
+	return cfg, cat, err
+}
+
 // check says every problem of the configuration and the catalog.
 func check(env environment, args []string) error {
 	var path string
@@ -80,29 +117,13 @@ func check(env environment, args []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
 	}
-	// What is wrong is this command's result, and not a mishap of it. Both files are read, so that one look shows all
-	// there is to mend.
-	env.stderr = env.stdout
-	cfg, cerr := loadConfig(env, path)
-	if cfg == nil {
-		if c, _ := config.Load(path); c != nil && c.Catalog.File != "" {
-			_, problems := filestore.Load(c.Catalog.File)
-			for _, p := range problems {
-				fmt.Fprintln(env.stderr, p)
-			}
-		}
-		return cerr
+	env.stderr = env.stdout // What is wrong is this command's result, and not a mishap of it.
+	cfg, cat, err := loadWhole(env, path)
+	if err == nil && cat == nil {
+		cat, err = readCatalog(env, cfg, path)
 	}
-	faults := dialrouter.FileFaults(cfg)
-	for _, key := range slices.Sorted(maps.Keys(faults)) {
-		fmt.Fprintln(env.stdout, cfg.Problem(key, faults[key].Error()))
-	}
-	cat, err := readCatalog(env, cfg, path)
 	if err != nil {
 		return err
-	}
-	if len(faults) > 0 {
-		return errSaid
 	}
 	nothing := func(resolve.Query) ([]resolve.Target, error) { return nil, nil }
 	if _, err := dialrouter.Check(cfg, cat, nothing); err != nil {

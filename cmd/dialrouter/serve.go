@@ -30,15 +30,9 @@ func serve(env environment, args []string) (err error) {
 	if len(rest) > 0 {
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
 	}
-	cfg, err := loadConfig(env, path)
+	cfg, _, err := loadWhole(env, path) // The catalog is read anew when it is opened: this is to name every problem.
 	if err != nil {
 		return err
-	}
-	if cfg.Catalog.Postgres == "" {
-		// Read only to name every problem before anything starts.
-		if _, err := readCatalog(env, cfg, path); err != nil {
-			return err
-		}
 	}
 
 	// From here on a signal is not lost: those that come before the router is ready end it.
