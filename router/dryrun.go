@@ -186,7 +186,7 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 			ProviderID:   p.ID,
 			ProviderName: p.Name,
 			RequestURI:   string(p.card.appendURI(nil, n.Dial)),
-			Destination:  destination(p.hops[0]),
+			Destination:  destination(p.hops[p.likely()]),
 			Headers:      shown(p.TechHeaders),
 			SDP:          string(body),
 		}
@@ -225,6 +225,16 @@ func (s *snapshot) wouldSkip(p *provider, perCall *sdp.Policy, offer []byte, att
 		return not(skipCodecs, 0)
 	}
 	return body, skip{}
+}
+
+// likely is which of a provider's addresses a call would try first: none where probes find nobody, if there is another.
+func (p *provider) likely() int {
+	for i := range p.places {
+		if !p.places[i].Down() {
+			return i
+		}
+	}
+	return 0
 }
 
 // shown are headers as a plan shows them: without the values that are for the provider's eyes only.
