@@ -32,6 +32,7 @@ func (w *worker) unwelcome(from transport.Flow, data []byte) bool {
 	}
 	s := &w.r.shares
 	if w.vetted = s.meter.take(w.now, w.sourceKey(from), s.current()); w.vetted {
+		w.press.taken++
 		return false
 	}
 	w.drop(from, dropUnread)
@@ -59,7 +60,11 @@ func (w *worker) shed(from transport.Flow) bool {
 		return false
 	}
 	s := &w.r.shares
-	return !s.meter.take(w.now, w.sourceKey(from), s.current())
+	if !s.meter.take(w.now, w.sourceKey(from), s.current()) {
+		return true
+	}
+	w.press.taken++
+	return false
 }
 
 // beyondRate says whether the source of the new request at hand has sent more of them than sip.source_rate.

@@ -16,9 +16,14 @@ const (
 const (
 	shedAt  = 40 // From here on new requests are shed,
 	shedEnd = 20 // down to here.
-	hurryAt = 60 // Those within their share are too many: it is halved.
-	dropAt  = 85 // Sending replies is too much as well.
+	hurryAt = 60 // If it is those within their share who are too many, it is halved.
+	dropAt  = 70 // Sending replies is too much as well.
 )
+
+// manyTaken is how many new requests of a batch of 64 messages must have been let through within their share to be what
+// takes the time: one costs as much as five messages or so. When it is the flood of others that takes it, a smaller share
+// would not help.
+const manyTaken = 4
 
 const (
 	// busyFor is how long a worker must have had a backlog without a pause before it means anything: less is a burst, or what has piled up while the process had no processor, and is gone as soon.
@@ -31,13 +36,13 @@ const (
 // work that it saves is measured by the very queue that it looks at: when shedding empties the queue, it ends.
 //
 //	backlog  0 ...... shedEnd ...... shedAt ...... hurryAt ...... dropAt ... full
-//	level    none  |  as before    | shed        | shed, share  | drop
-//	               |               |             | halved       |
+//	level    none  |  as before    | shed        | shed         | drop
 //	share    grows | grows         | stays       | halved       | halved
 type pressure struct {
 	level pressLevel
 	busy  int64 // Since when there has been a backlog; zero: there is none.
 	until int64 // When the episode ends.
+	taken int   // New requests let through within their share since the last backlog.
 }
 
 // update takes a backlog, 0 when there is none, and says whether the share of each source should shrink (-1), may grow
@@ -49,6 +54,8 @@ func (p *pressure) update(now int64, percent int) int {
 	case p.busy == 0:
 		p.busy = now
 	}
+	many := p.taken >= manyTaken
+	p.taken = 0
 	known := now < p.until || percent > 0 && now-p.busy >= busyFor
 	switch {
 	case percent >= dropAt && known:
@@ -61,7 +68,7 @@ func (p *pressure) update(now int64, percent int) int {
 		p.level = min(p.level, pressShed)
 	}
 	switch {
-	case p.level != pressNone && percent >= hurryAt:
+	case p.level != pressNone && percent >= hurryAt && many:
 		p.until = now + episode
 		return -1
 	case p.level != pressNone && percent >= shedAt:

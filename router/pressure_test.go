@@ -12,18 +12,20 @@ func TestPressure(t *testing.T) {
 		percent int
 		level   pressLevel // At its end.
 		share   int        // Likewise.
+		taken   int        // Within their share, each time.
 	}
 	for name, script := range map[string][]stretch{
-		"idle":                             {{100, 0, pressNone, 1}},
-		"a burst":                          {{5, 30, pressNone, 1}, {100, 0, pressNone, 1}},
-		"a pause of the process":           {{9, 100, pressNone, 1}, {3, 35, pressNone, 1}, {50, 0, pressNone, 1}},
-		"busy, but not behind":             {{5000, 39, pressNone, 1}},
-		"behind":                           {{12, 45, pressShed, 0}, {1, 59, pressShed, 0}, {1, 30, pressShed, 1}, {1, 20, pressNone, 1}},
-		"shares too large":                 {{12, 60, pressShed, -1}, {1, 59, pressShed, 0}},
-		"far behind":                       {{12, 90, pressDrop, -1}, {1, 84, pressShed, -1}, {1, 0, pressNone, 1}},
-		"again within a second":            {{12, 45, pressShed, 0}, {900, 0, pressNone, 1}, {1, 45, pressShed, 0}},
-		"again after a second":             {{12, 45, pressShed, 0}, {1100, 0, pressNone, 1}, {9, 45, pressNone, 1}, {3, 45, pressShed, 0}},
-		"a backlog that empties in pauses": {{9, 50, pressNone, 1}, {1, 0, pressNone, 1}, {9, 50, pressNone, 1}},
+		"idle":                             {{100, 0, pressNone, 1, 9}},
+		"a burst":                          {{5, 30, pressNone, 1, 0}, {100, 0, pressNone, 1, 0}},
+		"a pause of the process":           {{9, 100, pressNone, 1, 0}, {3, 35, pressNone, 1, 0}, {50, 0, pressNone, 1, 0}},
+		"busy, but not behind":             {{5000, 39, pressNone, 1, 0}},
+		"behind":                           {{12, 45, pressShed, 0, 0}, {1, 59, pressShed, 0, 0}, {1, 30, pressShed, 1, 0}, {1, 20, pressNone, 1, 0}},
+		"shares too large":                 {{12, 60, pressShed, -1, 4}, {1, 59, pressShed, 0, 9}},
+		"a flood takes the time":           {{500, 69, pressShed, 0, 3}, {1, 100, pressDrop, 0, 3}},
+		"far behind":                       {{12, 70, pressDrop, -1, 4}, {1, 69, pressShed, -1, 9}, {1, 0, pressNone, 1, 9}},
+		"again within a second":            {{12, 45, pressShed, 0, 0}, {900, 0, pressNone, 1, 0}, {1, 45, pressShed, 0, 0}},
+		"again after a second":             {{12, 45, pressShed, 0, 0}, {1100, 0, pressNone, 1, 0}, {9, 45, pressNone, 1, 0}, {3, 45, pressShed, 0, 0}},
+		"a backlog that empties in pauses": {{9, 50, pressNone, 1, 0}, {1, 0, pressNone, 1, 0}, {9, 50, pressNone, 1, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p pressure
@@ -32,6 +34,7 @@ func TestPressure(t *testing.T) {
 				share := 0
 				for range s.millis {
 					now += int64(time.Millisecond)
+					p.taken = s.taken
 					share = p.update(now, s.percent)
 				}
 				if p.level != s.level || share != s.share {

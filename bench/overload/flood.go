@@ -63,12 +63,12 @@ func (f *flood) run(ctx context.Context) error {
 	return nil
 }
 
-// invites returns datagrams that are each the INVITE of another call.
-func invites(from, to netip.AddrPort) func([]byte, uint64) []byte {
+// invites returns datagrams that are each the INVITE of another call to a number. Nobody answers them.
+func invites(from, to netip.AddrPort, number string) func([]byte, uint64) []byte {
 	return func(b []byte, n uint64) []byte {
-		return fmt.Appendf(b, "INVITE sip:+15551234567@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKflood%x;rport\r\nMax-Forwards: 70\r\n"+
-			"From: <sip:flood@%s>;tag=%x\r\nTo: <sip:+15551234567@%s>\r\nCall-ID: flood-%x\r\nCSeq: 1 INVITE\r\n"+
-			"Contact: <sip:flood@%s>\r\nContent-Length: 0\r\n\r\n", to, from, n, from, n, to, n, from)
+		return fmt.Appendf(b, "INVITE sip:%s@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKflood%x;rport\r\nMax-Forwards: 70\r\n"+
+			"From: <sip:flood@%s>;tag=%x\r\nTo: <sip:%s@%s>\r\nCall-ID: flood-%x\r\nCSeq: 1 INVITE\r\n"+
+			"Contact: <sip:flood@%s>\r\nContent-Length: 0\r\n\r\n", number, to, from, n, from, n, number, to, n, from)
 	}
 }
 
