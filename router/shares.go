@@ -38,8 +38,8 @@ type meter struct {
 
 // A source may be ahead of its rate by burst requests or by slack, whichever is more, but by no more than debt.
 const (
-	meterBurst = 8
-	meterSlack = int64(5 * time.Millisecond)
+	meterBurst = 16
+	meterSlack = int64(50 * time.Millisecond)
 	meterDebt  = int64(time.Second)
 )
 
