@@ -181,7 +181,7 @@ func (c *call) tried() int {
 
 // attemptLocked begins an attempt. It is false when the codec list leaves nothing to offer.
 func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) bool {
-	a := c.addAttempt()
+	a := c.addAttempt(&w.r.rooms)
 	a.try, a.flow = t, t.flow()
 	a.auth = t.account().logOn(t.auth, a.flow.Remote, w.now)
 	a.nonce = w.rng.Uint64()

@@ -112,10 +112,22 @@ func (c *call) current() *attempt {
 	return nil
 }
 
-// addAttempt appends an attempt, with the memory of an earlier one where there is some.
-func (c *call) addAttempt() *attempt {
+// addAttempt appends an attempt: the first in the call itself, a second in a room for more.
+func (c *call) addAttempt(r *rooms) *attempt {
+	if n := len(c.firstAttempt); len(c.attempts) == n && cap(c.attempts) == n {
+		c.attempts = append(r.get(), c.attempts...) // Whoever has a pointer to the first may still read it.
+	}
 	c.attempts = append(c.attempts, attempt{})
 	return &c.attempts[len(c.attempts)-1]
+}
+
+// leaveRoom gives the room for attempts back, which were cleared.
+func (c *call) leaveRoom(r *rooms) {
+	if cap(c.attempts) > len(c.firstAttempt) {
+		r.put(c.attempts)
+		c.firstAttempt[0] = attempt{}
+	}
+	c.attempts = c.firstAttempt[:0]
 }
 
 // deadline is when the call wants to be woken next; zero for never. Transactions that only wait for copies of what is
@@ -222,10 +234,11 @@ func (w *worker) releaseLocked(c *call) {
 		}
 		*a = attempt{}
 	}
+	c.leaveRoom(&r.rooms)
 	// Everything but the lock and the memory that the next user of the slot fills again.
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
 	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
-	c.snap, c.plan, c.next, c.behind, c.attempts, c.policy = nil, c.plan[:0], 0, 0, c.attempts[:0], nil
+	c.snap, c.plan, c.next, c.behind, c.policy = nil, c.plan[:0], 0, 0, nil
 	c.redirects, c.skips, c.callID = nil, c.skips[:0], message.Span{}
 	if c.queued != 0 {
 		c.queued = 0
