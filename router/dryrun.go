@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,68 +21,9 @@ import (
 	"github.com/voipbin/dialrouter/sdp"
 )
 
-// PlanRequest asks what would become of a call.
-type PlanRequest struct {
-	Number    string      // The user part of the Request-URI.
-	Customer  uuid.UUID   // uuid.Nil: everyone.
-	Providers []uuid.UUID // Exactly these, in this order; nil: by route.
-	Codecs    string      // As VBOUT-CODECS.
-	SDP       []byte      // The offer; nil: none.
-}
-
-// Plan says what would become of a call. Its JSON form is part of the contract.
-type Plan struct {
-	Number      string        `json:"number"`
-	Attempts    []PlanAttempt `json:"attempts"`
-	Skipped     []PlanSkipped `json:"skipped"`
-	FinalStatus int           `json:"final_status"` // What the caller gets when nobody can be tried; else 0.
-}
-
-// PlanAttempt is a provider that would be tried, and what it would get.
-type PlanAttempt struct {
-	ProviderID   uuid.UUID   `json:"provider_id"`
-	ProviderName string      `json:"provider_name"`
-	RequestURI   string      `json:"request_uri"`
-	Destination  string      `json:"destination"` // transport:address:port.
-	Headers      PlanHeaders `json:"headers"`
-	SDP          string      `json:"sdp"`
-	RouteID      *uuid.UUID  `json:"route_id"` // Nil when the provider was named by the request.
-	Reason       string      `json:"reason"`
-}
-
-// PlanSkipped is a provider that would not be tried.
-type PlanSkipped struct {
-	ProviderID   uuid.UUID `json:"provider_id"`
-	ProviderName string    `json:"provider_name"`
-	Reason       string    `json:"reason"`
-}
-
-// PlanHeaders are header names and values, in the order in which they are sent. As JSON they are an object.
-type PlanHeaders []providers.Header
-
-// MarshalJSON implements json.Marshaler.
-func (h PlanHeaders) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
-	for i, e := range h {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		name, err := json.Marshal(e.Name)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(e.Value)
-		if err != nil {
-			return nil, err
-		}
-		b = append(append(append(b, name...), ':'), value...)
-	}
-	return append(b, '}'), nil
-}
-
 // DryRun plans a call without a running router: with the catalog and configuration given, and the addresses that DNS
 // has now.
-func DryRun(ctx context.Context, cfg *config.Config, cat *providers.Catalog, req *PlanRequest) (*Plan, error) {
+func DryRun(ctx context.Context, cfg *config.Config, cat *providers.Catalog, req *providers.PlanRequest) (*providers.Plan, error) {
 	resolver := resolve.New(resolve.Config{Transports: listenTransports(cfg)})
 	resolver.Watch(queries(cat))
 	wait, cancel := context.WithTimeout(ctx, firstAddresses)
@@ -129,7 +69,7 @@ func Check(cfg *config.Config, cat *providers.Catalog, lookup func(resolve.Query
 // Checked is a catalog and configuration that calls can be planned by.
 type Checked snapshot
 
-func (s *Checked) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error) {
+func (s *Checked) plan(req *providers.PlanRequest, now int64, seed uint64) (*providers.Plan, error) {
 	return (*snapshot)(s).plan(req, now, seed)
 }
 
@@ -147,19 +87,19 @@ func listenTransports(cfg *config.Config) []string {
 }
 
 // Plan plans a call by the snapshot that calls use now.
-func (r *Router) Plan(req *PlanRequest) (*Plan, error) {
+func (r *Router) Plan(req *providers.PlanRequest) (*providers.Plan, error) {
 	return r.current.Load().plan(req, r.clock(), rand.Uint64())
 }
 
 // plan goes the way of an INVITE up to where it would be sent.
-func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error) {
+func (s *snapshot) plan(req *providers.PlanRequest, now int64, seed uint64) (*providers.Plan, error) {
 	perCall, err := perCallPolicy(req.Codecs)
 	if err != nil {
 		return nil, err
 	}
 	user := strings.TrimPrefix(req.Number, "tel:")
 	n, _ := dialplan.ParseUser(nil, []byte(user), s.international)
-	out := &Plan{Number: string(n.Dial), Attempts: []PlanAttempt{}, Skipped: []PlanSkipped{}}
+	out := &providers.Plan{Number: string(n.Dial), Attempts: []providers.PlanAttempt{}, Skipped: []providers.SkippedProvider{}}
 	if user == "" {
 		out.FinalStatus = 484
 		return out, nil
@@ -178,11 +118,11 @@ func (s *snapshot) plan(req *PlanRequest, now int64, seed uint64) (*Plan, error)
 		p := &s.providers[ch.Provider]
 		body, why := s.wouldSkip(p, perCall, req.SDP, len(out.Attempts), now)
 		if why.why != skipNone {
-			out.Skipped = append(out.Skipped, PlanSkipped{p.ID, p.Name, why.String()})
+			out.Skipped = append(out.Skipped, providers.SkippedProvider{ProviderID: p.ID, ProviderName: p.Name, Reason: why.String()})
 			unable = unable || why.why == skipCodecs
 			continue
 		}
-		a := PlanAttempt{
+		a := providers.PlanAttempt{
 			ProviderID:   p.ID,
 			ProviderName: p.Name,
 			RequestURI:   string(p.card.appendURI(nil, n.Dial)),
@@ -238,8 +178,8 @@ func (p *provider) likely() int {
 }
 
 // shown are headers as a plan shows them: without the values that are for the provider's eyes only.
-func shown(headers []providers.Header) PlanHeaders {
-	out := make(PlanHeaders, len(headers))
+func shown(headers []providers.Header) providers.PlanHeaders {
+	out := make(providers.PlanHeaders, len(headers))
 	copy(out, headers)
 	for i := range out {
 		if out[i].Secret {
@@ -268,13 +208,13 @@ func (s *snapshot) customer(id uuid.UUID) uuid.UUID {
 }
 
 // named plans the providers that were asked for by id.
-func (s *snapshot) named(ids []uuid.UUID, out *Plan) []dialplan.Choice {
+func (s *snapshot) named(ids []uuid.UUID, out *providers.Plan) []dialplan.Choice {
 	var choices []dialplan.Choice
 	for _, id := range ids {
 		i, ok := s.byID[id]
 		switch {
 		case !ok:
-			out.Skipped = append(out.Skipped, PlanSkipped{ProviderID: id, Reason: "no such provider"})
+			out.Skipped = append(out.Skipped, providers.SkippedProvider{ProviderID: id, Reason: "no such provider"})
 		case !planned(choices, i):
 			choices = append(choices, dialplan.Choice{Provider: i, Route: -1})
 		}
@@ -283,13 +223,13 @@ func (s *snapshot) named(ids []uuid.UUID, out *Plan) []dialplan.Choice {
 }
 
 // explainDangling names the routes that would have matched but lead to a provider that is not there.
-func (s *snapshot) explainDangling(out *Plan, digits []byte, customer uuid.UUID) {
+func (s *snapshot) explainDangling(out *providers.Plan, digits []byte, customer uuid.UUID) {
 	for _, i := range s.table.Dangling() {
 		rt := &s.catalog.Routes[i]
 		matches := rt.Target == providers.TargetAll ||
 			len(digits) > 0 && strings.HasPrefix(string(digits), strings.TrimPrefix(rt.Target, "+"))
 		if matches && (rt.CustomerID == customer || rt.CustomerID == providers.Everyone) {
-			out.Skipped = append(out.Skipped, PlanSkipped{
+			out.Skipped = append(out.Skipped, providers.SkippedProvider{
 				ProviderID: rt.ProviderID,
 				Reason:     fmt.Sprintf("route %s names it, but there is no such provider", rt.ID),
 			})

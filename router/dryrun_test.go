@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbin/dialrouter/config"
+	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/providers/filestore"
 )
 
@@ -22,7 +23,7 @@ func TestDryRunMasksSecrets(t *testing.T) {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := DryRun(t.Context(), cfg, cat, &PlanRequest{Number: "+15551234567"})
+	p, err := DryRun(t.Context(), cfg, cat, &providers.PlanRequest{Number: "+15551234567"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestPlanIsWhatCallsDo(t *testing.T) {
 		w := madeUpCall(rng, snap)
 		c1, c2 := rng.Uint64(), rng.Uint64()
 		b.w.rng = rand.NewPCG(c1, c2)
-		plan, err := snap.plan(&PlanRequest{
+		plan, err := snap.plan(&providers.PlanRequest{
 			Number: w.number, Customer: w.customer, Providers: w.listed, Codecs: w.codecs, SDP: []byte(w.sdp),
 		}, b.now, rand.NewPCG(c1, c2).Uint64())
 		if err != nil {
@@ -107,7 +107,7 @@ func TestPlanIsWhatCallsDo(t *testing.T) {
 }
 
 // differs compares a planned attempt with a request that a provider got.
-func differs(snap *snapshot, a *PlanAttempt, got parcel, offer string) string {
+func differs(snap *snapshot, a *providers.PlanAttempt, got parcel, offer string) string {
 	var m message.Message
 	if err := m.Parse(got.data); err != nil {
 		return err.Error()
@@ -145,7 +145,7 @@ func differs(snap *snapshot, a *PlanAttempt, got parcel, offer string) string {
 }
 
 // recordDiffers compares a plan with the record of the call that followed it.
-func recordDiffers(plan *Plan, r *providers.CallRecord, final int) string {
+func recordDiffers(plan *providers.Plan, r *providers.CallRecord, final int) string {
 	if r.Number != plan.Number || r.FinalStatus != final || len(r.Attempts) != len(plan.Attempts) {
 		return "something else"
 	}
@@ -161,13 +161,13 @@ func recordDiffers(plan *Plan, r *providers.CallRecord, final int) string {
 			return a.Next
 		}
 	}
-	var skipped []PlanSkipped
+	var skipped []providers.SkippedProvider
 	for _, s := range plan.Skipped {
 		if !strings.HasPrefix(s.Reason, "route ") { // Only the plan looks for routes that lead nowhere.
 			skipped = append(skipped, s)
 		}
 	}
-	if !slices.EqualFunc(skipped, r.Skipped, func(p PlanSkipped, s providers.SkippedProvider) bool {
+	if !slices.EqualFunc(skipped, r.Skipped, func(p providers.SkippedProvider, s providers.SkippedProvider) bool {
 		return p.ProviderID == s.ProviderID && p.ProviderName == s.ProviderName && p.Reason == s.Reason
 	}) {
 		return "that others were skipped"

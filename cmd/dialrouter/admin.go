@@ -117,45 +117,10 @@ func (a *admin) configure(cfg *config.Config) error {
 // routerForAPI is the router as the API wants it.
 type routerForAPI struct{ *dialrouter.Router }
 
-// Plan says what would become of a call.
-func (r routerForAPI) Plan(q api.PlanRequest) (*api.Plan, error) {
-	request := dialrouter.PlanRequest(q)
-	p, err := r.Router.Plan(&request)
-	if err != nil {
-		return nil, err
-	}
-	shown := &api.Plan{
-		Number: p.Number, Attempts: make([]api.PlanAttempt, len(p.Attempts)), Skipped: make([]api.PlanSkipped, len(p.Skipped)),
-		FinalStatus: p.FinalStatus,
-	}
-	for i := range p.Attempts {
-		one := &p.Attempts[i]
-		shown.Attempts[i] = api.PlanAttempt{
-			ProviderID: one.ProviderID, ProviderName: one.ProviderName, RequestURI: one.RequestURI,
-			Destination: one.Destination, Headers: api.PlanHeaders(one.Headers), SDP: one.SDP, RouteID: one.RouteID,
-			Reason: one.Reason,
-		}
-	}
-	for i, one := range p.Skipped {
-		shown.Skipped[i] = api.PlanSkipped(one)
-	}
-	return shown, nil
-}
-
 // Health says what probes and calls know of a provider, and when a probe of it ended last.
 func (r routerForAPI) Health(id uuid.UUID) (providers.Health, time.Time) {
 	h := r.Router.Health(id)
 	return h.Health, h.CheckedAt
-}
-
-// Reach says why a provider is not well, and what probes know of its addresses.
-func (r routerForAPI) Reach(id uuid.UUID) (string, []api.Address) {
-	reason, places := r.Router.Reach(id)
-	all := make([]api.Address, len(places))
-	for i := range places {
-		all[i] = api.Address(places[i])
-	}
-	return reason, all
 }
 
 // ready answers whether calls are taken. What could not be put in force is told, but is no reason to send calls

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/voipbin/dialrouter/providers"
 	dialrouter "github.com/voipbin/dialrouter/router"
 )
 
@@ -30,7 +31,7 @@ func plan(env environment, args []string) error {
 	if len(rest) != 1 {
 		return fmt.Errorf("%w: one NUMBER is needed, %d given", errUsage, len(rest))
 	}
-	req := dialrouter.PlanRequest{Number: rest[0]}
+	req := providers.PlanRequest{Number: rest[0]}
 	if customer != "" {
 		if req.Customer, err = uuid.Parse(customer); err != nil {
 			return fmt.Errorf("%w: --customer %q: %w", errUsage, customer, err)
@@ -69,7 +70,7 @@ func readOffer(name string) ([]byte, error) {
 }
 
 // printPlan writes a plan for people.
-func printPlan(w io.Writer, p *dialrouter.Plan) {
+func printPlan(w io.Writer, p *providers.Plan) {
 	fmt.Fprintf(w, "number %s\n", p.Number)
 	for i, a := range p.Attempts {
 		fmt.Fprintf(w, "\n%d. %s (%s)\n", i+1, a.ProviderName, a.ProviderID)

@@ -29,7 +29,7 @@ import (
 // Router is what the API asks of the running router.
 type Router interface {
 	// Plan says what would become of a call. The error is the request's fault.
-	Plan(PlanRequest) (*Plan, error)
+	Plan(*providers.PlanRequest) (*providers.Plan, error)
 	// Calls returns the records of calls that a query asks for, the newest first, and its Before for what follows: 0 when
 	// there are none.
 	Calls(providers.CallQuery) ([]providers.CallRecord, uint64)
@@ -50,15 +50,7 @@ type Router interface {
 	// ProviderReport is what is known of a provider besides, and what became of its calls.
 	ProviderReport(uuid.UUID) evidence.Report
 	// Reach says why a provider is not well, "" when it is, and what probes know of its addresses.
-	Reach(uuid.UUID) (string, []Address)
-}
-
-// Address is what probes know of one of a provider's addresses.
-type Address struct {
-	Address   string // transport:address:port.
-	Health    providers.Health
-	CheckedAt time.Time // Zero: never.
-	Detail    string    // What came of the last probe.
+	Reach(uuid.UUID) (string, []evidence.PlaceFound)
 }
 
 // Options are what an API is made of. Store and Router are required. Where the store is a providers.History, the API

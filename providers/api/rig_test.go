@@ -70,7 +70,7 @@ routes:
 type fakeRouter struct {
 	mu       sync.Mutex
 	store    providers.Store
-	plan     func(PlanRequest) (*Plan, error)
+	plan     func(*providers.PlanRequest) (*providers.Plan, error)
 	calls    []providers.CallRecord // The newest first; the page token is the index of the next one.
 	asked    providers.CallQuery
 	reload   error
@@ -82,11 +82,11 @@ type fakeRouter struct {
 	late     bool // The catalog does not come into force.
 }
 
-func (r *fakeRouter) Plan(q PlanRequest) (*Plan, error) {
+func (r *fakeRouter) Plan(q *providers.PlanRequest) (*providers.Plan, error) {
 	if r.plan != nil {
 		return r.plan(q)
 	}
-	return &Plan{Number: q.Number, Attempts: []PlanAttempt{}, Skipped: []PlanSkipped{}, FinalStatus: 404}, nil
+	return &providers.Plan{Number: q.Number, Attempts: []providers.PlanAttempt{}, Skipped: []providers.SkippedProvider{}, FinalStatus: 404}, nil
 }
 
 func (r *fakeRouter) Calls(q providers.CallQuery) ([]providers.CallRecord, uint64) {
@@ -131,14 +131,14 @@ func (r *fakeRouter) Health(id uuid.UUID) (providers.Health, time.Time) {
 	return providers.HealthUnknown, time.Time{}
 }
 
-func (r *fakeRouter) Reach(id uuid.UUID) (string, []Address) {
+func (r *fakeRouter) Reach(id uuid.UUID) (string, []evidence.PlaceFound) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.health[id] != providers.HealthUnhealthy {
 		return "", nil
 	}
-	return "no reply within 4s", []Address{
-		{"udp:192.0.2.1:5060", providers.HealthUnhealthy, r.checked, "no reply within 4s"},
+	return "no reply within 4s", []evidence.PlaceFound{
+		{Address: "udp:192.0.2.1:5060", Health: providers.HealthUnhealthy, CheckedAt: r.checked, Detail: "no reply within 4s"},
 		{Address: "tcp:192.0.2.2:5060", Health: providers.HealthUnknown},
 	}
 }

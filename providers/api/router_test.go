@@ -16,18 +16,18 @@ import (
 
 func TestPlan(t *testing.T) {
 	r := newRig(t)
-	var got PlanRequest
+	var got providers.PlanRequest
 	route := uuid.MustParse(routeA)
-	r.router.plan = func(q PlanRequest) (*Plan, error) {
-		got = q
-		return &Plan{
+	r.router.plan = func(q *providers.PlanRequest) (*providers.Plan, error) {
+		got = *q
+		return &providers.Plan{
 			Number: q.Number,
-			Attempts: []PlanAttempt{{
+			Attempts: []providers.PlanAttempt{{
 				ProviderID: uuid.MustParse(carrierS), ProviderName: "carrier-s", RequestURI: "sip:+1@s.example", Destination: "udp:192.0.2.1:5060",
-				Headers: PlanHeaders{{Name: "X-B", Value: `"b"`}, {Name: "X-A", Value: "hush", Secret: true}},
+				Headers: providers.PlanHeaders{{Name: "X-B", Value: `"b"`}, {Name: "X-A", Value: "hush", Secret: true}},
 				SDP:     "v=0\r\n", RouteID: &route, Reason: "why",
 			}, {Headers: nil}},
-			Skipped: []PlanSkipped{{ProviderID: uuid.MustParse(nobody), Reason: "gone"}},
+			Skipped: []providers.SkippedProvider{{ProviderID: uuid.MustParse(nobody), Reason: "gone"}},
 		}, nil
 	}
 	a := r.good(t, http.MethodPost, "/v1.0/plan", `{"number":"+1555","customer_id":"`+customerX+`","provider_ids":["`+carrierS+`","`+carrierA+
@@ -52,7 +52,7 @@ func TestPlan(t *testing.T) {
 	}
 	many := `{"number":"1","provider_ids":["` + strings.Repeat(nobody+`","`, maxPlanProviders) + nobody + `"]}`
 	r.do(t, http.MethodPost, "/v1.0/plan", many).must(t, 400, "INVALID_ARGUMENT")
-	r.router.plan = func(PlanRequest) (*Plan, error) { return nil, errors.New("names no codec") }
+	r.router.plan = func(*providers.PlanRequest) (*providers.Plan, error) { return nil, errors.New("names no codec") }
 	r.do(t, http.MethodPost, "/v1.0/plan", `{"number":"1","codecs":"x"}`).must(t, 400, "INVALID_CODECS")
 	// A dry run changes nothing, so who may only read may plan.
 	r.router.plan = nil

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/voipbin/dialrouter/providers"
 )
 
 func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
@@ -100,7 +102,7 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken") }
 
 func TestPanicIsAnError(t *testing.T) {
 	r := newRig(t)
-	r.router.plan = func(PlanRequest) (*Plan, error) { panic("hush-panic") }
+	r.router.plan = func(*providers.PlanRequest) (*providers.Plan, error) { panic("hush-panic") }
 	a := r.do(t, http.MethodPost, "/v1.0/plan", `{"number":"+1"}`)
 	a.must(t, 500, "INTERNAL")
 	if strings.Contains(a.body, "hush") || !strings.Contains(r.log.String(), "hush-panic") || !strings.Contains(r.log.String(), "level=ERROR") {

@@ -111,8 +111,8 @@ type Found struct {
 
 // PlaceFound is what probes know of one address.
 type PlaceFound struct {
-	Address   string
+	Address   string // transport:address:port.
 	Health    providers.Health
-	CheckedAt time.Time
-	Detail    string // What came of the last probe; "" before the first.
+	CheckedAt time.Time // Zero: never.
+	Detail    string    // What came of the last probe; "" before the first.
 }

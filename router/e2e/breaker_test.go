@@ -10,7 +10,6 @@ import (
 
 	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/providers/health"
-	"github.com/voipbin/dialrouter/router"
 )
 
 // watchful has the breaker open after three failures; silence is noticed soon.
@@ -227,7 +226,7 @@ func TestUnreachableProvider(t *testing.T) {
 // providerID is the id of a provider that the test's catalog names.
 func (n *node) providerID(t *testing.T, name string) (id [16]byte) {
 	t.Helper()
-	p, err := n.Plan(&router.PlanRequest{Number: "+15551234567"})
+	p, err := n.Plan(&providers.PlanRequest{Number: "+15551234567"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +242,7 @@ func (n *node) providerID(t *testing.T, name string) (id [16]byte) {
 // planned are the providers of a dry run, in order.
 func (n *node) planned(t *testing.T) []string {
 	t.Helper()
-	p, err := n.Plan(&router.PlanRequest{Number: "+15551234567"})
+	p, err := n.Plan(&providers.PlanRequest{Number: "+15551234567"})
 	if err != nil {
 		t.Fatal(err)
 	}

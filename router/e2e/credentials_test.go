@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/voipbin/dialrouter/router"
+	"github.com/voipbin/dialrouter/providers"
 )
 
 // TestCredentials checks that a challenge which we have credentials for is answered by us, once: whatever of RFC 7616 it
@@ -455,7 +455,7 @@ func TestCredentialsAreSecret(t *testing.T) {
 	response := g.proof(second)["response"]
 	b.respond(t, second, b.reply(second, 407).add(g.line("n2")))
 	a.expect(t, status(407))
-	plan, err := n.Plan(&router.PlanRequest{Number: "+15551234567"})
+	plan, err := n.Plan(&providers.PlanRequest{Number: "+15551234567"})
 	if err != nil {
 		t.Fatal(err)
 	}

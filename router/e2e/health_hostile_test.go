@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/voipbin/dialrouter/providers"
-	"github.com/voipbin/dialrouter/router"
 )
 
 // mischief is what a provider makes of a probe instead of answering it.
@@ -271,7 +270,7 @@ func TestProbeAddresses(t *testing.T) {
 		refused(t, a, alive)
 	}
 	dead.expectNone(t, request("INVITE"), 0)
-	plan, err := n.Plan(&router.PlanRequest{Number: "+15551234567"})
+	plan, err := n.Plan(&providers.PlanRequest{Number: "+15551234567"})
 	if err != nil || len(plan.Attempts) != 1 || plan.Attempts[0].Destination != "udp:"+alive.addr.String() {
 		t.Errorf("the plan is %+v, %v", plan, err)
 	}
