@@ -1,16 +1,11 @@
 package sdp
 
-// removes reports whether a line of the section goes because all payload types that it names go. A line that names
-// none, or any ("*"), or one that the m-line never had, stays.
+// removes reports whether a marked line of the section, other than an rtpmap, goes because all payload types that it names
+// go. A line that names none, or any ("*"), or one that the m-line never had, stays.
 func (m *media) removes(line []byte) bool {
-	if len(line) < len("a=x") || line[0] != 'a' {
-		return false
-	}
 	switch line[2] {
 	case 'r':
 		switch {
-		case hasPrefix(line, "a=rtpmap:"):
-			return m.removed(line, len("a=rtpmap:"))
 		case hasPrefix(line, "a=rtcp-fb:"):
 			return m.removed(line, len("a=rtcp-fb:"))
 		case hasPrefix(line, "a=rid:"):

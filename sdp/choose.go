@@ -86,10 +86,8 @@ func (m *media) tie(body []byte, what role) {
 			e.kept = m.clocked(e, true)
 		}
 	}
-	for at := m.lines; at < m.end; {
-		stop, end := lineAt(body, at)
-		line := body[at:stop]
-		at = end
+	for i := range m.marks {
+		line := body[m.marks[i].at:m.marks[i].stop]
 		if !hasPrefix(line, "a=fmtp:") {
 			continue
 		}

@@ -86,29 +86,18 @@ func (m *media) appendTo(out, body []byte) ([]byte, int) {
 	}
 
 	copied := m.last
-	if m.marked <= maxMarks {
-		for i := range m.marks[:m.marked] {
-			l := &m.marks[i]
-			goes := false
-			if l.payload >= 0 {
-				goes = m.gone(uint32(l.payload))
-			} else {
-				goes = m.removes(body[l.at:l.stop])
-			}
-			if goes {
-				out = append(out, body[copied:l.at]...)
-				copied = int(l.end)
-			}
+	for i := range m.marks {
+		l := &m.marks[i]
+		goes := false
+		if l.payload >= 0 {
+			goes = m.gone(uint32(l.payload))
+		} else {
+			goes = m.removes(body[l.at:l.stop])
 		}
-		return out, copied
-	}
-	for at := m.lines; at < m.end; {
-		stop, end := lineAt(body, at)
-		if m.removes(body[at:stop]) {
-			out = append(out, body[copied:at]...)
-			copied = end
+		if goes {
+			out = append(out, body[copied:l.at]...)
+			copied = l.end
 		}
-		at = end
 	}
 	return out, copied
 }

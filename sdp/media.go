@@ -22,21 +22,10 @@ type payload struct {
 	kept   bool
 }
 
-// maxMarks is some more than the lines of the longest offers have.
-const maxMarks = 96
-
-// mark is one line below an m-line: body[at:end], its line break included.
+// mark is one line below an m-line: its text is body[at:stop], the next line begins at end.
 type mark struct {
-	at, stop, end int32
-	payload       int16 // Of an rtpmap; else -1.
-}
-
-// note marks a line.
-func (m *media) note(at, stop, end, payload int) {
-	if m.marked < maxMarks {
-		m.marks[m.marked] = mark{int32(at), int32(stop), int32(end), int16(payload)}
-	}
-	m.marked++
+	at, stop, end int
+	payload       int // Of an rtpmap; else -1.
 }
 
 // scratch has media sections to work on: they are too large to be made anew for each body.
@@ -44,9 +33,9 @@ var scratch = sync.Pool{New: func() any { return new(media) }} //nolint:gocheckn
 
 // media is one media section: where the parts of its m-line are, and what its payload types mean.
 type media struct {
-	start, lines, end int // The m-line is body[start:lines], the lines under it body[lines:end].
-	port, portEnd     int
-	first, last       int // The formats are body[first:last].
+	start         int // Where the m-line begins.
+	port, portEnd int
+	first, last   int // The formats are body[first:last].
 
 	audio bool // It carries sound: audio with a port.
 	rtp   bool // It is audio over RTP, so its formats are payload types; only then is the rest of use.
@@ -56,8 +45,7 @@ type media struct {
 	count    int
 
 	// The lines that may have to go with a payload type, so that they need not be looked for again.
-	marks  [maxMarks]mark
-	marked int // How many there are; above maxMarks not all of them were noted.
+	marks []mark
 
 	kept  [maxPayload + 1]uint8 // What chosen leaves: places in payloads, in their new order.
 	stays int                   // How many of kept are used.
@@ -66,7 +54,7 @@ type media struct {
 
 // open reads an m-line, body[start:stop]. It reports false when it is none.
 func (m *media) open(p *Policy, body []byte, start, stop int) bool {
-	m.start, m.count, m.audio, m.rtp, m.marked = start, 0, false, false, 0
+	m.start, m.count, m.audio, m.rtp, m.marks = start, 0, false, false, m.marks[:0]
 	kind := start + len("m=")
 	from, to := word(body, kind, stop)
 	if from != kind || to == from {
@@ -174,10 +162,10 @@ func (m *media) describe(p *Policy, body []byte, at, stop, end int) bool {
 		if hasPrefix(line, "a=rtpmap:") {
 			break
 		}
-		m.note(at, stop, end, -1)
+		m.marks = append(m.marks, mark{at, stop, end, -1})
 		return true
 	case 'f', 'i':
-		m.note(at, stop, end, -1)
+		m.marks = append(m.marks, mark{at, stop, end, -1})
 		return true
 	default:
 		return true
@@ -187,7 +175,7 @@ func (m *media) describe(p *Policy, body []byte, at, stop, end int) bool {
 	if size == 0 || size != to-from {
 		return false
 	}
-	m.note(at, stop, end, int(n))
+	m.marks = append(m.marks, mark{at, stop, end, int(n)})
 	e := m.find(n)
 	if e == nil {
 		return true

@@ -32,14 +32,12 @@ func (w *walker) section(p *Policy, m *media) bool {
 		w.bad = true
 		return false
 	}
-	m.lines = w.end
 	for w.advance() && w.body[w.start] != 'm' {
 		if m.rtp && !m.describe(p, w.body, w.start, w.stop, w.end) {
 			w.bad = true
 			return false
 		}
 	}
-	m.end = w.start
 	return !w.bad
 }
 

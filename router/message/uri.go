@@ -214,25 +214,8 @@ func nextParam(b []byte) (param, rest []byte) {
 	if len(b) > 0 && b[0] == ';' {
 		b = b[1:]
 	}
-	end := bytes.IndexByte(b, ';')
-	if end < 0 {
-		return b, nil
-	}
-	if bytes.IndexByte(b[:end], '"') < 0 {
-		return b[:end], b[end:]
-	}
-	quoted := false
-	for i := 0; i < len(b); i++ {
-		switch {
-		case quoted && b[i] == '\\':
-			i++
-		case b[i] == '"':
-			quoted = !quoted
-		case b[i] == ';' && !quoted:
-			return b[:i], b[i:]
-		}
-	}
-	return b, nil
+	end := paramEnd(b, 0, uint32(len(b)))
+	return b[:end], b[end:]
 }
 
 func splitParam(p []byte) (name, value []byte) {

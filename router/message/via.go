@@ -106,7 +106,6 @@ func ParseVia(buf []byte, s Span) (ViaElem, *Fault) {
 // params finds the parameters that we read, and refuses what is no parameter at all.
 func (v *ViaElem) params(buf []byte) *Fault {
 	pos, end := v.Params.Start, v.Params.End
-	quotes := bytes.IndexByte(buf[pos:end], '"') >= 0
 	for pos < end {
 		// buf[pos] is the ";".
 		start := skipSpace(buf, pos+1, end)
@@ -119,11 +118,7 @@ func (v *ViaElem) params(buf []byte) *Fault {
 		value := Span{i, i}
 		if i < end && buf[i] == '=' {
 			value.Start = skipSpace(buf, i+1, end)
-			if i = end; quotes {
-				i = paramEnd(buf, value.Start, end)
-			} else if n := bytes.IndexByte(buf[value.Start:end], ';'); n >= 0 {
-				i = value.Start + uint32(n)
-			}
+			i = paramEnd(buf, value.Start, end)
 			value.End = i
 			for value.End > value.Start && isSpace(buf[value.End-1]) {
 				value.End--
@@ -157,6 +152,13 @@ func (v *ViaElem) params(buf []byte) *Fault {
 
 // paramEnd is where a parameter's value ends: at the next semicolon that is not in quotes.
 func paramEnd(buf []byte, pos, end uint32) uint32 {
+	n := bytes.IndexByte(buf[pos:end], ';')
+	if n < 0 {
+		return end
+	}
+	if first := pos + uint32(n); bytes.IndexByte(buf[pos:first], '"') < 0 {
+		return first
+	}
 	quoted := false
 	for ; pos < end; pos++ {
 		switch c := buf[pos]; {
