@@ -29,7 +29,11 @@ type mark struct {
 }
 
 // scratch has media sections to work on: they are too large to be made anew for each body.
-var scratch = sync.Pool{New: func() any { return new(media) }} //nolint:gochecknoglobals // A pool.
+var scratch = sync.Pool{New: func() any { //nolint:gochecknoglobals // A pool.
+	m := new(media)
+	m.marks = m.room[:0]
+	return m
+}}
 
 // media is one media section: where the parts of its m-line are, and what its payload types mean.
 type media struct {
@@ -46,6 +50,7 @@ type media struct {
 
 	// The lines that may have to go with a payload type, so that they need not be looked for again.
 	marks []mark
+	room  [32]mark // Where marks begins: more than the section of an ordinary phone has.
 
 	kept  [maxPayload + 1]uint8 // What chosen leaves: places in payloads, in their new order.
 	stays int                   // How many of kept are used.
