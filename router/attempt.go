@@ -34,7 +34,7 @@ func (w *worker) advanceLocked(c *call, m *message.Message, rq *request) {
 		}
 		if w.attemptLocked(c, t, m, rq) {
 			if n := len(c.attempts); n > 1 {
-				w.r.metrics.failover(&c.attempts[n-2])
+				w.r.metrics.failover(c.attempts[n-2])
 			}
 			return
 		}
@@ -159,8 +159,8 @@ func (c *call) nextTry(now int64, m *metrics) (try, bool) {
 // made counts the attempts: one that was repeated with credentials is the same as the one that repeats it.
 func (c *call) made() int {
 	n := 0
-	for i := range c.attempts {
-		if !c.attempts[i].repeated {
+	for _, a := range c.attempts {
+		if !a.repeated {
 			n++
 		}
 	}
@@ -171,8 +171,8 @@ func (c *call) made() int {
 // credentials, or once more because a rule said so, is no new try.
 func (c *call) tried() int {
 	n := 0
-	for i := range c.attempts {
-		if a := &c.attempts[i]; a.hop == 0 && !a.again && !a.repeated && a.retries == 0 {
+	for _, a := range c.attempts {
+		if a.hop == 0 && !a.again && !a.repeated && a.retries == 0 {
 			n++
 		}
 	}
@@ -181,12 +181,12 @@ func (c *call) tried() int {
 
 // attemptLocked begins an attempt. It is false when the codec list leaves nothing to offer.
 func (w *worker) attemptLocked(c *call, t try, m *message.Message, rq *request) bool {
-	a := c.addAttempt(&w.r.rooms)
+	a := c.addAttempt(&w.r.attempts)
 	a.try, a.flow = t, t.flow()
 	a.auth = t.account().logOn(t.auth, a.flow.Remote, w.now)
 	a.nonce = w.rng.Uint64()
 	if !w.sendLocked(c, a, m, rq) {
-		c.attempts = c.attempts[:len(c.attempts)-1]
+		c.dropAttempt(&w.r.attempts)
 		return false
 	}
 	a.budgetEnd = w.now + t.prov.budgets.noReply

@@ -49,7 +49,7 @@ type call struct {
 	redirects []*redirect // Where a provider's 3xx leads, still to be tried.
 	next      int         // The first choice of plan that was not looked at yet.
 	behind    int         // The first one that is behind the others because it was down or rested.
-	attempts  []attempt
+	attempts  []*attempt
 	skips     []skip      // Those of plan that could not be tried.
 	policy    *sdp.Policy // The per-call codec list, or that of the dialog.
 
@@ -68,9 +68,10 @@ type call struct {
 	retryAt   int64 // When the last attempt's provider is tried again.
 
 	// Room for what most calls need, so that it lies together and a new slot takes no memory of its own.
-	firstAttempt [1]attempt
-	shortPlan    [4]dialplan.Choice
-	shortNumber  [32]byte
+	firstAttempt  attempt
+	shortAttempts [4]*attempt
+	shortPlan     [4]dialplan.Choice
+	shortNumber   [32]byte
 }
 
 // attempt is one client transaction: a provider tried for the call, or the next hop of a request within a dialog.
@@ -107,27 +108,31 @@ type attempt struct {
 // current is the attempt that the call waits for, or nil.
 func (c *call) current() *attempt {
 	if n := len(c.attempts); n > 0 && !c.attempts[n-1].abandoned && c.attempts[n-1].client.Pending() {
-		return &c.attempts[n-1]
+		return c.attempts[n-1]
 	}
 	return nil
 }
 
-// addAttempt appends an attempt: the first in the call itself, a second in a room for more.
-func (c *call) addAttempt(r *rooms) *attempt {
-	if n := len(c.firstAttempt); len(c.attempts) == n && cap(c.attempts) == n {
-		c.attempts = append(r.get(), c.attempts...) // Whoever has a pointer to the first may still read it.
+// addAttempt appends an attempt: the first in the call itself, others from the pool.
+func (c *call) addAttempt(spare *attempts) *attempt {
+	a := &c.firstAttempt
+	if len(c.attempts) > 0 {
+		a = spare.get()
 	}
-	c.attempts = append(c.attempts, attempt{})
-	return &c.attempts[len(c.attempts)-1]
+	c.attempts = append(c.attempts, a)
+	return a
 }
 
-// leaveRoom gives the room for attempts back, which were cleared.
-func (c *call) leaveRoom(r *rooms) {
-	if cap(c.attempts) > len(c.firstAttempt) {
-		r.put(c.attempts)
-		c.firstAttempt[0] = attempt{}
+// dropAttempt takes the last attempt back.
+func (c *call) dropAttempt(spare *attempts) {
+	last := len(c.attempts) - 1
+	a := c.attempts[last]
+	c.attempts[last] = nil
+	c.attempts = c.attempts[:last]
+	*a = attempt{}
+	if a != &c.firstAttempt {
+		spare.put(a)
 	}
-	c.attempts = c.firstAttempt[:0]
 }
 
 // deadline is when the call wants to be woken next; zero for never. Transactions that only wait for copies of what is
@@ -140,8 +145,7 @@ func (c *call) deadline() int64 {
 	} else {
 		d = earlier(d, c.server.Deadline())
 	}
-	for i := range c.attempts {
-		a := &c.attempts[i]
+	for _, a := range c.attempts {
 		d = earlier(d, earlier(a.cancel.Deadline(), a.budgetEnd))
 		if a.client.Pending() {
 			d = earlier(d, a.client.Deadline())
@@ -170,8 +174,7 @@ func (c *call) over() bool {
 	if s := c.server.State(); s != transaction.Terminated && s != transaction.Idle {
 		return false
 	}
-	for i := range c.attempts {
-		a := &c.attempts[i]
+	for _, a := range c.attempts {
 		if s := a.client.State(); s != transaction.Terminated && s != transaction.Idle {
 			return false
 		}
@@ -208,7 +211,7 @@ func (w *worker) open(rl role) *call {
 	}
 	c.mu.Lock()
 	if c.attempts == nil {
-		c.attempts, c.plan, c.number = c.firstAttempt[:0], c.shortPlan[:0], c.shortNumber[:0]
+		c.attempts, c.plan, c.number = c.shortAttempts[:0], c.shortPlan[:0], c.shortNumber[:0]
 	}
 	c.slot, c.role, c.queued = slot, rl, 0
 	c.start = w.now
@@ -226,15 +229,15 @@ func (w *worker) releaseLocked(c *call) {
 	r.bufs.Put(c.req)
 	r.bufs.Put(c.resp)
 	r.bufs.Put(c.best)
-	for i := range c.attempts {
-		a := &c.attempts[i]
+	for n := len(c.attempts); n > 0; n-- {
+		a := c.attempts[n-1]
 		r.bufs.Put(a.sent)
 		if a.auth != nil {
 			r.renumbered.forget(a.auth.inside)
 		}
-		*a = attempt{}
+		c.dropAttempt(&r.attempts)
 	}
-	c.leaveRoom(&r.rooms)
+	c.attempts = c.shortAttempts[:0]
 	// Everything but the lock and the memory that the next user of the slot fills again.
 	c.role, c.method, c.invite, c.server, c.key = free, 0, false, transaction.Server{}, transaction.Key{}
 	c.from, c.sentBy, c.req, c.resp, c.best, c.bestOf = transport.Flow{}, 0, nil, nil, nil, 0
@@ -276,9 +279,10 @@ func (w *worker) uncountLocked(c *call) {
 	}
 }
 
-// keep replaces a kept message by a copy of b.
+// keep replaces a kept message by a copy of b. Much of what is kept stays long after all else of the call is over, so
+// what is too large for it goes to those who need it.
 func (w *worker) keep(old, b []byte) []byte {
-	if cap(old) >= len(b) {
+	if cap(old) >= len(b) && cap(old) <= 2*len(b) {
 		return append(old[:0], b...)
 	}
 	w.r.bufs.Put(old)

@@ -30,8 +30,7 @@ func (w *worker) cancelCall(slot uint32, key [2]uint64) bool {
 	c.cancelled = true
 	c.tryingAt = 0
 	waiting := false
-	for i := range c.attempts {
-		a := &c.attempts[i]
+	for _, a := range c.attempts {
 		if !a.client.Pending() {
 			continue
 		}

@@ -155,7 +155,7 @@ func (w *worker) forward(from transport.Flow, snap *snapshot, p *path, record bo
 	if c.invite {
 		c.tryingAt = w.now + tryingDelay
 	}
-	a := c.addAttempt(&w.r.rooms)
+	a := c.addAttempt(&w.r.attempts)
 	a.nonce = w.rng.Uint64()
 	if to, ok := w.r.direct(&next, w.leaveBy(p, from)); ok {
 		w.sendInsideLocked(c, a, to, m, rq, p, record)

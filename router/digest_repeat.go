@@ -8,7 +8,7 @@ func (w *worker) repeatLocked(c *call, a *attempt, l *logon) {
 	a.repeated = true
 	old := *a
 	a.placed = false // The place goes with the call.
-	n := c.addAttempt(&w.r.rooms)
+	n := c.addAttempt(&w.r.attempts)
 	n.try, n.flow, n.large, n.nonce = old.try, old.flow, old.large, w.rng.Uint64()
 	n.auth = l
 	switch c.role {

@@ -212,7 +212,7 @@ func TestRenumberedAreForgotten(t *testing.T) {
 	}
 	c := w.open(inside)
 	for range 2 { // Sent again twice.
-		c.addAttempt(&rooms{}).auth = &logon{inside: key}
+		c.addAttempt(&attempts{}).auth = &logon{inside: key}
 	}
 	r.note(key, 110)
 	r.note(key, 111)

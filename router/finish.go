@@ -93,8 +93,8 @@ func (w *worker) crowdedLocked(c *call) {
 	}
 	at := w.now + int64(r.timing.T4)
 	c.server.Shorten(at)
-	for i := range c.attempts {
-		c.attempts[i].client.Shorten(at)
+	for _, a := range c.attempts {
+		a.client.Shorten(at)
 	}
 }
 

@@ -27,9 +27,9 @@ func (w *worker) lookUp(c *call, next *message.URI, listener uint16, record bool
 		}
 		if m, rq := w.reread(c); ok && !c.cancelled {
 			p, _ := w.readPath(m, rq) // It was in order when the request came.
-			w.sendInsideLocked(c, &c.attempts[0], to, m, rq, &p, record)
+			w.sendInsideLocked(c, c.attempts[0], to, m, rq, &p, record)
 		} else {
-			w.withoutLocked(c, &c.attempts[0], 500)
+			w.withoutLocked(c, c.attempts[0], 500)
 		}
 		w.settleLocked(c)
 	})

@@ -16,8 +16,8 @@ import (
 
 // vacateLocked gives back the places of attempts that ended without an answer.
 func (c *call) vacateLocked() {
-	for i := range c.attempts {
-		if a := &c.attempts[i]; a.placed && a.cause != causeNone && a.cause != causeAnswered {
+	for _, a := range c.attempts {
+		if a.placed && a.cause != causeNone && a.cause != causeAnswered {
 			a.leave()
 		}
 	}
@@ -71,8 +71,8 @@ func vacateChanged(old, fresh *snapshot) {
 
 // inherit gives an attempt's place to where its provider redirected the call: it is the same call.
 func (c *call) inherit(p *provider) bool {
-	for i := range c.attempts {
-		if a := &c.attempts[i]; a.placed && a.prov == p {
+	for _, a := range c.attempts {
+		if a.placed && a.prov == p {
 			a.placed = false
 			return true
 		}

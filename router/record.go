@@ -19,8 +19,7 @@ func (r *Router) record(c *call, code int, now int64) {
 	}
 	o := outcomeOf(c, code)
 	r.metrics.calls[o].Inc()
-	for i := range c.attempts {
-		a := &c.attempts[i]
+	for _, a := range c.attempts {
 		if a.cause == causeAnswered && a.prov != nil {
 			r.metrics.answered(a)
 		}
@@ -150,13 +149,13 @@ func (e *entry) fill(c *call, o outcome, code int, now int64) {
 
 	e.tries = e.tries[:0]
 	ordinal := 0
-	for i := range c.attempts {
-		if c.attempts[i].repeated {
+	for i, a := range c.attempts {
+		if a.repeated {
 			continue // The next one is the same with credentials.
 		}
 		// The last one decided; of the others the first ones tell enough.
 		if len(e.tries) < maxTries-1 || i == len(c.attempts)-1 {
-			e.note(&c.attempts[i], ordinal)
+			e.note(a, ordinal)
 		}
 		ordinal++
 	}
@@ -245,7 +244,7 @@ func spoken(code int) bool {
 func endingOf(c *call, code int, now int64) ending {
 	var last *attempt
 	if n := len(c.attempts); n > 0 {
-		last = &c.attempts[n-1]
+		last = c.attempts[n-1]
 	}
 	switch {
 	case code < 300:

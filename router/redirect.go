@@ -55,8 +55,8 @@ func (w *worker) redirectLocked(c *call, a *attempt) bool {
 // redirected counts the redirects of a call, tried or still to be.
 func (c *call) redirected() int {
 	n := len(c.redirects)
-	for i := range c.attempts {
-		if c.attempts[i].redirect != nil {
+	for _, a := range c.attempts {
+		if a.redirect != nil {
 			n++
 		}
 	}
@@ -74,8 +74,8 @@ func (w *worker) redirectTo(c *call, a *attempt, uri, params []byte) *redirect {
 		return nil
 	}
 	uri = uri[:len(uri)-len(u.Headers)]
-	for i := range c.attempts {
-		if r := c.attempts[i].redirect; r != nil && bytes.Equal(r.uri, uri) {
+	for _, a := range c.attempts {
+		if r := a.redirect; r != nil && bytes.Equal(r.uri, uri) {
 			return nil
 		}
 	}

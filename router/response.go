@@ -55,9 +55,9 @@ func (c *call) find(nonce uint64) *attempt {
 	if c.role == free {
 		return nil
 	}
-	for i := range c.attempts {
-		if c.attempts[i].nonce == nonce {
-			return &c.attempts[i]
+	for _, a := range c.attempts {
+		if a.nonce == nonce {
+			return a
 		}
 	}
 	return nil
@@ -187,8 +187,8 @@ func (w *worker) acceptedLocked(c *call, a *attempt, via *message.ViaElem) {
 	w.endAttempt(c, a, causeAnswered)
 	w.r.bufs.Put(a.sent)
 	a.sent = nil
-	for i := range c.attempts {
-		if o := &c.attempts[i]; o != a && o.client.Pending() {
+	for _, o := range c.attempts {
+		if o != a && o.client.Pending() {
 			w.abandonLocked(c, o, causeCancelled)
 		}
 	}

@@ -24,7 +24,7 @@ func aCall(callID string) *call {
 		invite: true, req: []byte(callID), callID: message.Span{End: uint32(len(callID))}, number: []byte("+1555"),
 		customer: providers.Everyone, snap: &snapshot{setup: int64(time.Minute), maxAttempts: 5}, start: 1,
 	}
-	c.attempts = append(c.attempts, attempt{try: try{prov: p}, flow: transport.Flow{Proto: transport.UDP}, status: 486, cause: causeBusy, start: 1, relayed: true})
+	c.attempts = append(c.attempts, &attempt{try: try{prov: p}, flow: transport.Flow{Proto: transport.UDP}, status: 486, cause: causeBusy, start: 1, relayed: true})
 	return c
 }
 
@@ -190,7 +190,7 @@ func TestRingBounds(t *testing.T) {
 		c.missing(uuid.UUID{9})
 		c.attempts = append(c.attempts, c.attempts[0])
 	}
-	c.attempts[300].status, c.attempts[300].cause = 603, causeDeclined
+	c.attempts[300] = &attempt{try: try{prov: p}, status: 603, cause: causeDeclined}
 	r.records.put(c, outcomeBusy, 486, 2)
 	got, _ := r.Call("x")
 	if len(got.Attempts) != maxTries || len(got.Skipped) != maxSkips || got.Attempts[maxTries-1].Status != 603 {

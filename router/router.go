@@ -79,7 +79,7 @@ type Router struct {
 	table      transaction.Table
 	wheel      *transaction.Wheel
 	bufs       transaction.Buffers
-	rooms      rooms
+	attempts   attempts
 	health     *health.Registry
 	probes     *probes
 	proofs     certificates

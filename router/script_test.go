@@ -254,8 +254,8 @@ func (w *world) consistent() {
 			counted++
 		}
 		waiting := 0
-		for i := range c.attempts {
-			if a := &c.attempts[i]; a.client.Pending() && !a.abandoned {
+		for _, a := range c.attempts {
+			if a.client.Pending() && !a.abandoned {
 				waiting++
 			}
 		}

@@ -119,7 +119,7 @@ func TestFixedChanges(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
-	tried := []attempt{{}}
+	tried := []*attempt{{}}
 	tests := []struct {
 		c    call
 		code int

@@ -30,7 +30,7 @@ func (w *worker) endLegLocked(a *attempt) {
 	}
 	defer bye.mu.Unlock()
 	bye.method = message.BYE
-	b := bye.addAttempt(&w.r.rooms)
+	b := bye.addAttempt(&w.r.attempts)
 	b.nonce, b.flow, b.cseq = w.rng.Uint64(), to, n+1
 	if a.auth != nil {
 		b.auth = a.auth.account.logOn(nil, to.Remote, w.now)

@@ -103,7 +103,7 @@ func (w *worker) serverTimersLocked(c *call) {
 
 // clientTimersLocked does what is due for an attempt. The list of attempts may grow by it.
 func (w *worker) clientTimersLocked(c *call, i int) {
-	a := &c.attempts[i]
+	a := c.attempts[i]
 	switch a.client.Tick(&w.r.timing, w.now) { //nolint:exhaustive // The others are no answers to a timer.
 	case transaction.Resend:
 		w.send(a.flow, a.sent, kindRepeat)

@@ -103,7 +103,9 @@ func (s *Slots[T]) more(owner int) (uint32, bool) {
 	}
 	first := s.next
 	s.owner[first/chunkSize] = uint8(owner)
-	s.chunks[first/chunkSize].Store(new([chunkSize]T))
+	chunk := new([chunkSize]T)
+	hugePages(chunk[:])
+	s.chunks[first/chunkSize].Store(chunk)
 	s.next += chunkSize
 	sh := &s.shards[owner]
 	sh.mu.Lock()

@@ -203,12 +203,17 @@ func TestSlotsConcurrently(t *testing.T) {
 
 func TestBuffers(t *testing.T) {
 	var p transaction.Buffers
-	for _, n := range []int{0, 1, 255, 256, 257, 1300, 4096, 65535, 65536, 65537, 300_000} {
+	for _, n := range []int{0, 1, 255, 256, 257, 384, 385, 512, 513, 768, 769, 1300, 4096, 4097, 49152, 49153, 65535, 65536, 65537, 300_000} {
 		b := p.Get(n)
-		if len(b) != 0 || cap(b) < n {
+		if len(b) != 0 || cap(b) < n || n > 256 && 2*cap(b) > 3*n {
 			t.Errorf("for %d bytes: len %d cap %d", n, len(b), cap(b))
 		}
 		p.Put(b)
+		if again := p.Get(n); n <= 65536 && &again[:1][0] != &b[:1][0] {
+			t.Errorf("for %d bytes: the buffer that was put back is not the one that comes next", n)
+		} else {
+			p.Put(again)
+		}
 	}
 	p.Put(nil)
 	p.Put(make([]byte, 300)) // Not ours.

@@ -127,6 +127,7 @@ func (s *tableShard) grow() {
 	marks, cells := s.marks, s.cells
 	n := max(64, 2*len(cells))
 	s.marks, s.cells = make([]uint8, n), make([]cell, n)
+	hugePages(s.cells)
 	for i, mark := range marks {
 		if mark != 0 {
 			at, _ := s.probe(cells[i].key)

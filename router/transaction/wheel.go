@@ -129,6 +129,7 @@ func (s *wheelShard) unfile(n *wheelNode) {
 
 func (s *wheelShard) grow(i uint32) {
 	nodes := make([]wheelNode, max(chunkSize, 2*len(s.nodes), int(i)+1))
+	hugePages(nodes)
 	copy(nodes, s.nodes)
 	s.nodes = nodes
 }
