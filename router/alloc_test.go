@@ -5,6 +5,7 @@ import (
 
 	"github.com/voipbin/dialrouter/providers"
 	"github.com/voipbin/dialrouter/router/dialplan"
+	"github.com/voipbin/dialrouter/router/message"
 )
 
 // TestCallsAllocate holds the promise of the hot path: in the steady state a call costs no allocation, over all its
@@ -50,6 +51,10 @@ func TestStagesAllocateNothing(t *testing.T) {
 // stages are the stages of an INVITE's way, each ready to run again and again.
 func stages(b *bed) map[string]func() {
 	w := b.w
+	// A call that rings, and goes on ringing: its responses are taken by another worker, to leave the request to the first.
+	b.begin()
+	ringing := b.answer(nil, &b.msg, b.sent(nil), "180 Ringing")
+	u := newWorker(b.Router, b.tr.NewSender())
 	in := b.request(nil, "INVITE", 1<<31, "sip:15551234567@127.0.0.1:5060", nil, "", offer)
 	if err := w.msg.Parse(in); err != nil {
 		panic(err)
@@ -65,12 +70,19 @@ func stages(b *bed) map[string]func() {
 	number := []byte("15551234567")
 	body := make([]byte, 0, 4096)
 	return map[string]func(){
-		"parse":  func() { _ = w.msg.Parse(in); w.rq = request{}; _ = w.read(&w.msg, &w.rq) },
-		"key":    func() { w.rq.key = w.keyFor(&w.msg, &w.rq, w.rq.method) },
-		"plan":   func() { plan = snap.table.Append(plan[:0], number, providers.Everyone, 7) },
-		"dress":  func() { w.dress(c, a, &w.msg, &w.rq) },
-		"filter": func() { body, _ = snap.providers[0].policy.Filter(body[:0], w.msg.Body()) },
-		"reply":  func() { w.makeReply(&w.msg, &w.rq, b.from, 100, "", noExtra) },
+		"parse": func() { _ = w.msg.Parse(in); w.rq = request{}; _ = w.read(&w.msg, &w.rq) },
+		"key":   func() { w.rq.key = w.keyFor(&w.msg, &w.rq, w.rq.method) },
+		"admit": func() {
+			if code, _ := w.admit(b.from); code != 0 {
+				panic(code)
+			}
+		},
+		"plan":     func() { plan = snap.table.Append(plan[:0], number, providers.Everyone, 7) },
+		"dress":    func() { w.dress(c, a, &w.msg, &w.rq) },
+		"filter":   func() { body, _ = snap.providers[0].policy.Filter(body[:0], w.msg.Body()) },
+		"send":     func() { w.send(b.from, in, requestKind(message.INVITE)); w.out.Flush(b.now) }, // With its system call.
+		"response": func() { u.Receive(b.now, b.from, ringing); u.out.Flush(b.now) },               // All of it, with its system call.
+		"reply":    func() { w.makeReply(&w.msg, &w.rq, b.from, 100, "", noExtra) },
 	}
 }
 

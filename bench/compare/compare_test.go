@@ -4,7 +4,9 @@ package compare
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -231,5 +233,35 @@ func TestLastLines(t *testing.T) {
 	}
 	if got := lastLines(file + "x"); got != "" {
 		t.Errorf("no file: %q", got)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	for _, limit := range []int{0, 999, 1000, 1001, 1249, 1250, 1300, 7777, 49_999, 1_000_000} {
+		asked := 0
+		got, err := search(1000, func(rate int) (bool, error) {
+			asked++
+			return rate <= limit, nil
+		})
+		want := min(limit, searchMost)
+		switch {
+		case err != nil || asked > 30:
+			t.Errorf("limit %d: %v after %d trials", limit, err, asked)
+		case limit < 1000 && got != 0:
+			t.Errorf("limit %d: got %d", limit, got)
+		case limit >= 1000 && (got > limit || float64(got)*searchClose < float64(want)):
+			t.Errorf("limit %d: got %d", limit, got)
+		}
+	}
+	if _, err := search(1000, func(int) (bool, error) { return false, io.EOF }); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestHighestSummary(t *testing.T) {
+	c := HighestCell{Proxies: []HighestProxy{{Proxy: "a", Turns: []int{100, 0, 200}}, {Proxy: "b", Turns: []int{200, 300, 300}}}}
+	c.summarize()
+	if c.Proxies[0].Rate.Median != 100 || c.Proxies[0].Ratios.N != 0 || c.Proxies[1].Rate.Median != 300 || c.Proxies[1].Ratios.N != 2 || c.Proxies[1].Ratios.Max != 2 {
+		t.Errorf("%+v", c.Proxies)
 	}
 }

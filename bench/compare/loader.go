@@ -29,7 +29,14 @@ type loader struct {
 
 // startLoader starts the generator and waits until its sockets are open.
 func (r *runner) startLoader(ctx context.Context, bare bool, log io.Writer) (*loader, error) {
-	args := []string{r.self, LoadCommand, "--serve", "--proxy", r.addresses.Proxy.String(), "--prefixes", strconv.Itoa(r.options.Prefixes)}
+	a := &r.addresses
+	args := []string{
+		r.self, LoadCommand, "--serve", "--prefixes", strconv.Itoa(r.options.Prefixes), "--proxy", a.Proxy.String(), "--caller", a.Caller.String(),
+		"--answers", a.Answers.String(), "--busy", a.Busy.String(), "--silent", a.Silent.String(),
+	}
+	if r.options.Stream {
+		args = append(args, "--stream")
+	}
 	if bare {
 		args = append(args, "--bare")
 	}

@@ -14,6 +14,7 @@ package compare
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbin/dialrouter/bench/host"
@@ -29,6 +30,8 @@ type Options struct {
 	Scenarios []load.Scenario
 	Rates     []int // Calls per second.
 
+	SideBySide bool // All proxies run at the same time, and take the load in turns: Turns are made, however many count.
+
 	Turns   int           // Good turns that are wanted of each scenario and rate.
 	Retries int           // Turns that may be thrown away before it is given up.
 	Length  time.Duration // Of the measured load.
@@ -42,7 +45,13 @@ type Options struct {
 	Nice      int
 	KeepNoisy bool // Keeps turns that other programs disturbed, but for lost messages: for a look, never for a record.
 	Prefixes  int  // Of the routing table.
-	Log       string
+	Stream    bool // The caller speaks TCP with the proxy.
+	Workers   int  // Of each proxy. 0: dialrouter has one for each core it may use, Kamailio two.
+
+	Burners int           // Highest: programs that only count, and share the proxy's core.
+	Start   int           // Highest: calls per second that the search begins with.
+	Trial   time.Duration // Highest: of load at each rate.
+	Log     string
 }
 
 // Defaults returns the options of a full run.
@@ -54,7 +63,7 @@ func Defaults() Options {
 		Rates:     []int{500, 2000},
 		Turns:     5, Retries: 5,
 		Length: 10 * time.Second, Warmup: 7 * time.Second, Settle: 6 * time.Second, Quiet: 20 * time.Second,
-		ProxyCPU: "0", LoadCPU: "1", Nice: -15, Prefixes: table.MinPrefixes,
+		ProxyCPU: "0", LoadCPU: "1", Nice: -15, Prefixes: table.MinPrefixes, Burners: 2, Start: 2000, Trial: 3 * time.Second,
 	}
 }
 
@@ -89,10 +98,15 @@ func (o *Options) validate() error {
 	}
 	bad(o.Turns < 1 || o.Turns > maxTurns, "%d turns: want 1 to %d", o.Turns, maxTurns)
 	bad(o.Retries < 0 || o.Retries > maxTurns, "%d retries: want 0 to %d", o.Retries, maxTurns)
-	for name, d := range map[string]time.Duration{"seconds": o.Length, "warm-up": o.Warmup, "settle": o.Settle, "ring": o.Ring, "quiet": o.Quiet} {
+	for name, d := range map[string]time.Duration{"seconds": o.Length, "warm-up": o.Warmup, "settle": o.Settle, "ring": o.Ring, "quiet": o.Quiet, "trial": o.Trial} {
 		bad(d < 0 || d > 10*time.Minute, "%s %v: want 0 to 10 minutes", name, d)
 	}
 	bad(o.Length < time.Second, "%v of load: want a second at least", o.Length)
+	bad(o.Workers < 0 || o.Workers > 64, "%d workers: want 1 to 64, or 0 for what is usual", o.Workers)
+	bad(o.Burners < 0 || o.Burners > 16, "%d burners: want 0 to 16", o.Burners)
+	bad(o.Start < 1 || o.Start > 50_000, "start %d: want 1 to 50000 calls per second", o.Start)
+	bad(o.SideBySide && slices.Contains(o.Scenarios, load.R), "scenario R is not for proxies side by side: their memory is read while calls ring")
+	bad(o.Stream && slices.ContainsFunc(o.Proxies, isFloor), "a relay that reads nothing knows no TCP")
 	bad(o.Prefixes < table.MinPrefixes || o.Prefixes > 5_000_000, "%d prefixes: want %d to 5000000", o.Prefixes, table.MinPrefixes)
 	for _, list := range []string{o.ProxyCPU, o.LoadCPU} {
 		if _, err := host.ParseCPUs(list); err != nil {
@@ -100,6 +114,13 @@ func (o *Options) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// addresses returns who is where.
+func (o *Options) addresses() load.Config {
+	cfg := load.DefaultConfig()
+	cfg.Stream = o.Stream
+	return cfg
 }
 
 // ring returns how long calls ring in a scenario.
@@ -135,6 +156,11 @@ func (o *Options) Estimate() (usual, most time.Duration) {
 		for range o.Rates {
 			for _, p := range o.Proxies {
 				if !plays(p, s) {
+					continue
+				}
+				if o.SideBySide {
+					d := handling + o.Warmup + o.Settle + time.Duration(o.Turns)*(o.Length+handling)
+					usual, most = usual+d, most+d+time.Duration(o.Turns+1)*70*time.Second
 					continue
 				}
 				usual += time.Duration(o.Turns) * o.one(s)

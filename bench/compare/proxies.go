@@ -39,14 +39,14 @@ func isFloor(kind string) bool { return kind == KindFloorGo || kind == KindFloor
 
 // prepare writes what a proxy needs into dir and returns the command that runs it in the foreground.
 func (r *runner) prepare(ctx context.Context, kind, dir string) ([]string, error) {
-	cfg := r.addresses
+	o, cfg := &r.options, r.addresses
 	switch kind {
 	case KindKamailio:
-		return kamailio.Command(dir, cfg.Proxy, cfg.Hosts(), r.table)
+		return kamailio.Command(dir, cfg.Proxy, cfg.Hosts(), r.table, kamailio.Options{TCP: o.Stream, Workers: o.Workers})
 	case KindDialrouter:
-		return dialrouter(ctx, dir, r.options.Binary, cfg.Proxy, cfg.Hosts(), r.table)
+		return r.dialrouter(ctx, dir, o.Binary)
 	case KindAgainst:
-		return dialrouter(ctx, dir, r.options.Against, cfg.Proxy, cfg.Hosts(), r.table)
+		return r.dialrouter(ctx, dir, o.Against)
 	case KindFloorGo:
 		return []string{r.self, FloorCommand, cfg.Proxy.String(), cfg.Answers.String()}, nil
 	case KindFloorC:
@@ -91,12 +91,27 @@ func runnable(path, hint string) error {
 	return nil
 }
 
+// Settings are what a test may choose of dialrouter.yaml.
+type Settings struct {
+	Listen   netip.AddrPort
+	TCP      bool // Listens for TCP too.
+	Workers  int  // 0: one for each core.
+	MaxCalls int
+	Admin    netip.AddrPort
+}
+
+// DefaultSettings are those of the comparison.
+func DefaultSettings(listen netip.AddrPort) Settings {
+	// Port 0: nobody asks for metrics.
+	return Settings{Listen: listen, MaxCalls: 500_000, Admin: netip.MustParseAddrPort("127.0.0.1:0")}
+}
+
 // WriteDialrouter writes dialrouter.yaml and providers.yaml for the comparison into dir.
-func WriteDialrouter(dir string, listen netip.AddrPort, hosts table.Hosts, t *table.Table) (string, error) {
+func WriteDialrouter(dir string, s Settings, hosts table.Hosts, t *table.Table) (string, error) {
 	if err := t.WriteProviders(dir, hosts); err != nil {
 		return "", err
 	}
-	return writeConfig(dir, listen, noHealth)
+	return s.write(dir, noHealth)
 }
 
 // Nobody's health is looked after: scenario B's first provider refuses each call, and must get the next one all the
@@ -106,22 +121,27 @@ const (
 	noHealth0 = "{interval: 0s}"
 )
 
-func writeConfig(dir string, listen netip.AddrPort, health string) (string, error) {
+func (s Settings) write(dir, health string) (string, error) {
+	listen := "udp://" + s.Listen.String()
+	if s.TCP {
+		listen += ", tcp://" + s.Listen.String()
+	}
 	// Budgets as in kamailio.cfg: 1.5 s for the first reply, two minutes of ringing, the two providers of the longest
-	// prefix. Port 0: nobody asks for metrics.
+	// prefix.
 	text := fmt.Sprintf(`sip:
-  listen: [udp://%s]
+  listen: [%s]
   allow: [127.0.0.0/8]
-  max_calls: 500000
+  workers: %d
+  max_calls: %d
 catalog:
   file: providers.yaml
 budgets: {no_reply: 1.5s, no_ringing: 120s, answer: 120s, setup: 180s, max_attempts: 2}
 failover: {next: [408, 5xx]}
 health: %s
 admin:
-  listen: 127.0.0.1:0
+  listen: %s
 log: {level: warn}
-`, listen, health)
+`, listen, s.Workers, s.MaxCalls, health, s.Admin)
 	path := filepath.Join(dir, "dialrouter.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("configuring dialrouter: %w", err)
@@ -129,8 +149,10 @@ log: {level: warn}
 	return path, nil
 }
 
-func dialrouter(ctx context.Context, dir, binary string, listen netip.AddrPort, hosts table.Hosts, t *table.Table) ([]string, error) {
-	path, err := WriteDialrouter(dir, listen, hosts, t)
+func (r *runner) dialrouter(ctx context.Context, dir, binary string) ([]string, error) {
+	s := DefaultSettings(r.addresses.Proxy)
+	s.TCP, s.Workers = r.options.Stream, r.options.Workers
+	path, err := WriteDialrouter(dir, s, r.addresses.Hosts(), r.table)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +161,7 @@ func dialrouter(ctx context.Context, dir, binary string, listen netip.AddrPort, 
 		return nil, fmt.Errorf("finding dialrouter: %w", err)
 	}
 	if exec.CommandContext(ctx, binary, "check", "--config", path).Run() != nil {
-		if _, err := writeConfig(dir, listen, noHealth0); err != nil {
+		if _, err := s.write(dir, noHealth0); err != nil {
 			return nil, err
 		}
 	}

@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 	usual, most := o.Estimate()
 	fmt.Fprintf(progress, "takes about %v, at most %v\n", usual.Round(time.Second), most.Round(time.Minute))
 
-	r := &runner{options: o, self: self, addresses: load.DefaultConfig(), table: table.New(o.Prefixes), dir: dir}
+	r := &runner{options: o, self: self, addresses: o.addresses(), table: table.New(o.Prefixes), dir: dir}
 	for _, s := range o.Scenarios {
 		for _, rate := range o.Rates {
 			if !slices.ContainsFunc(o.Proxies, func(p string) bool { return plays(p, s) }) {
@@ -92,6 +92,11 @@ func (r *runner) cell(ctx context.Context, s load.Scenario, rate int, progress i
 		if plays(p, s) {
 			proxies = append(proxies, p)
 		}
+	}
+	if o.SideBySide {
+		turns, err := r.sideBySide(ctx, s, rate, proxies, progress)
+		cell.Turns, cell.Proxies = turns, summarize(proxies, turns)
+		return cell, err
 	}
 	good := 0
 	for number := 1; good < o.Turns && number <= o.Turns+o.Retries; number++ {

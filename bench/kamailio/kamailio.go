@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/voipbin/dialrouter/bench/table"
@@ -24,15 +25,24 @@ var ErrMissing = errors.New("kamailio is not installed here: apt-get install kam
 //go:embed kamailio.cfg
 var config string
 
+// usualWorkers is what serves it best on one core.
+const usualWorkers = 2
+
 // shared and private are the sizes of Kamailio's memory pools in MB: more than any scenario fills.
 const (
 	shared  = "4096"
 	private = "16"
 )
 
+// Options are what differs from the usual: calls by UDP, and two processes that read them.
+type Options struct {
+	TCP     bool // Listens for TCP too.
+	Workers int  // Processes for UDP; two when zero.
+}
+
 // Command writes configuration and table into dir, an absolute path without spaces, and returns the command that
 // runs Kamailio in the foreground.
-func Command(dir string, listen netip.AddrPort, hosts table.Hosts, t *table.Table) ([]string, error) {
+func Command(dir string, listen netip.AddrPort, hosts table.Hosts, t *table.Table, o Options) ([]string, error) {
 	binary, modules, err := find()
 	if err != nil {
 		return nil, err
@@ -40,7 +50,15 @@ func Command(dir string, listen netip.AddrPort, hosts table.Hosts, t *table.Tabl
 	if err := t.WriteDBText(filepath.Join(dir, "dbtext"), hosts); err != nil {
 		return nil, err
 	}
-	text := strings.NewReplacer("@DIR@", dir, "@LISTEN@", listen.String(), "@MODULES@", modules+"/", "@ACCOUNT@", table.Account).Replace(config)
+	if o.Workers == 0 {
+		o.Workers = usualWorkers
+	}
+	// A request that came by TCP and leaves by UDP needs a Record-Route for each side.
+	tcp, double := "disable_tcp=yes", "0"
+	if o.TCP {
+		tcp, double = fmt.Sprintf("disable_tcp=no\ntcp_children=%d\nlisten=tcp:%v", o.Workers, listen), "1"
+	}
+	text := strings.NewReplacer("@TCP@", tcp, "@DOUBLE@", double, "@WORKERS@", strconv.Itoa(o.Workers), "@DIR@", dir, "@LISTEN@", listen.String(), "@MODULES@", modules+"/", "@ACCOUNT@", table.Account).Replace(config)
 	path := filepath.Join(dir, "kamailio.cfg")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return nil, fmt.Errorf("configuring kamailio: %w", err)

@@ -14,7 +14,14 @@ import (
 func TestConfigurationIsValid(t *testing.T) {
 	at := netip.MustParseAddrPort
 	hosts := table.Hosts{Answers: at("127.0.0.2:5060"), Busy: at("127.0.0.3:5060"), Silent: at("127.0.0.4:5060")}
-	argv, err := kamailio.Command(t.TempDir(), at("127.0.0.1:5060"), hosts, table.New(table.MinPrefixes))
+	for _, o := range []kamailio.Options{{}, {TCP: true, Workers: 3}} {
+		checkConfiguration(t, hosts, o)
+	}
+}
+
+func checkConfiguration(t *testing.T, hosts table.Hosts, o kamailio.Options) {
+	t.Helper()
+	argv, err := kamailio.Command(t.TempDir(), netip.MustParseAddrPort("127.0.0.1:5060"), hosts, table.New(table.MinPrefixes), o)
 	if err != nil {
 		t.Fatal(err) // When Kamailio is missing too: `make test` installs it.
 	}

@@ -18,9 +18,18 @@ func (e *Engine) start(id uint32) {
 	c := &e.calls[id]
 	e.count.started++
 	c.state = invited
-	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
+	e.await(c)
 	e.caller.Queue(e.text.invite(e.caller.Slot(), id, e.number(id)), e.proxy, &c.sent)
 	e.wheel.add(token(id, tokenCaller), c.due)
+}
+
+// await sets when a request is sent again, and given up. What went by a stream is not sent again (RFC 3261 section 17.1.1.2).
+func (e *Engine) await(c *call) {
+	c.deadline = e.now + giveUp*e.t1
+	c.due = e.now + e.t1
+	if e.stream != nil {
+		c.due = c.deadline
+	}
 }
 
 // heard takes a reply.
@@ -86,6 +95,9 @@ func (e *Engine) answered(c *call, m *message) {
 	if !e.cfg.Outbound && bad != 0 {
 		e.count.found(bad)
 	}
+	if e.stream != nil && !bytes.Contains(routes, []byte(";transport=tcp")) {
+		e.count.found(1 << faultNextHop)
+	}
 	c.hop = hop
 	b := e.text.request(e.buffers.get(), "ACK ", branchAck, m.id, target, routes, m.to, e.text.ackTail)
 	c.ends[keptACK] = uint16(len(b))
@@ -113,7 +125,7 @@ func (e *Engine) answered(c *call, m *message) {
 // renew sends the re-INVITE.
 func (e *Engine) renew(c *call, id uint32) {
 	c.state, c.tries = renewing, 0
-	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
+	e.await(c)
 	e.sendKept(c, keptRenew)
 	e.wheel.add(token(id, tokenCaller), c.due)
 }
@@ -136,7 +148,7 @@ func (e *Engine) renewed(c *call, m *message) {
 // leave sends the BYE.
 func (e *Engine) leave(c *call, id uint32) {
 	c.state, c.tries = leaving, 0
-	c.due, c.deadline = e.now+e.t1, e.now+giveUp*e.t1
+	e.await(c)
 	e.sendKept(c, keptBYE)
 	e.wheel.add(token(id, tokenCaller), c.due)
 }

@@ -26,7 +26,7 @@ const (
 	faultTarget                     // A request in the dialog does not carry the Contact as its Request-URI.
 	faultLeftRoute                  // A request in the dialog still carries the proxy's Route.
 	faultLooseRoute                 // A Record-Route without lr.
-	faultNextHop                    // A Record-Route whose host is no IPv4 address.
+	faultNextHop                    // A Record-Route whose host is no IPv4 address, or that does not lead back to the caller's stream.
 	faultCount
 )
 

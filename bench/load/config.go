@@ -62,6 +62,8 @@ type Config struct {
 	Outbound bool
 	// NoChecks accepts any INVITE at the providers: for relays that do not know SIP.
 	NoChecks bool
+	// Stream has the caller speak TCP with the proxy, over one connection that the first run opens.
+	Stream bool
 	// Network is what the datagrams pass on their way to the proxy and from it.
 	Network Network
 }

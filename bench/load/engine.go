@@ -34,7 +34,8 @@ type Engine struct {
 	answers *line
 	busy    *line
 	silent  *line
-	sockets []*line // All of them, in the poller's order.
+	sockets []*line // All of them, in the poller's order: the caller is the first.
+	stream  *stream // The caller's, when it speaks TCP.
 	poller  *mmsg.Poller
 	net     *network
 	proxy   mmsg.Addr
@@ -73,21 +74,31 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.t2 = 8 * e.t1 // RFC 3261: T1 is 500 ms, T2 4 s.
 	e.fireFn = e.fire
 	e.net, e.detour = newNetwork(cfg.Network), cfg.Outbound
-	var sockets []*mmsg.Socket
+	if cfg.Stream && cfg.Network != (Network{}) {
+		return nil, errors.New("a stream loses nothing: no network for it")
+	}
+	var descriptors []int
 	for _, s := range []struct {
 		socket **line
 		at     *netip.AddrPort
 	}{{&e.caller, &e.cfg.Caller}, {&e.answers, &e.cfg.Answers}, {&e.busy, &e.cfg.Busy}, {&e.silent, &e.cfg.Silent}} {
-		socket, err := mmsg.Listen(ctx, *s.at, mmsg.Options{Stamps: true})
-		if err != nil {
-			e.Close()
-			return nil, err
+		var p port
+		if cfg.Stream && s.socket == &e.caller {
+			e.stream = newStream(*s.at, cfg.Proxy)
+			p = e.stream
+		} else {
+			socket, err := mmsg.Listen(ctx, *s.at, mmsg.Options{Stamps: true})
+			if err != nil {
+				e.Close()
+				return nil, err
+			}
+			p = socket
 		}
-		*s.socket, *s.at = &line{socket, e.net}, socket.LocalAddr()
+		*s.socket, *s.at = &line{p, e.net}, p.LocalAddr()
 		e.sockets = append(e.sockets, *s.socket)
-		sockets = append(sockets, socket)
+		descriptors = append(descriptors, p.FD())
 	}
-	e.poller = mmsg.NewPoller(sockets...)
+	e.poller = mmsg.NewPoller(descriptors...)
 	e.proxy = mmsg.AddrOf(cfg.Proxy)
 	e.provider = newProviderText(e.cfg.Answers, e.cfg.Caller)
 	e.wheel.origin = time.Now().UnixNano()
@@ -100,6 +111,9 @@ func (e *Engine) Config() Config { return e.cfg }
 // Direct says where the proxy is, when New was told before it was known. It must not be called during a run.
 func (e *Engine) Direct(proxy netip.AddrPort) {
 	e.cfg.Proxy, e.proxy = proxy, mmsg.AddrOf(proxy)
+	if e.stream != nil {
+		e.stream.to = proxy
+	}
 }
 
 // Redirect sends all that follows to another proxy, requests in dialogs too: as whoever stands before two nodes of a
@@ -130,11 +144,14 @@ func (e *Engine) Run(ctx context.Context, plan Plan, numbers []table.Number, off
 	if err := mmsg.PreciseTimers(); err != nil {
 		return Result{}, fmt.Errorf("setting the timer slack: %w", err)
 	}
+	if err := e.connect(); err != nil {
+		return Result{}, err
+	}
 	e.plan, e.numbers, e.count = plan, numbers, counters{}
 	if e.net != nil {
 		e.net.lost = 0
 	}
-	e.text = newCallerText(e.cfg.Caller, e.cfg.Proxy, rand.Uint32())
+	e.text = newCallerText(e.cfg.Caller, e.cfg.Proxy, e.cfg.Stream, rand.Uint32())
 	e.calls = make([]call, plan.Calls)
 	sendErrors := e.sendErrors()
 
@@ -170,6 +187,20 @@ func (e *Engine) Run(ctx context.Context, plan Plan, numbers []table.Number, off
 	}
 	e.count.sendErrors = e.sendErrors() - sendErrors
 	return e.result(last - e.begin), nil
+}
+
+// connect opens the caller's stream, if it has one that is not open.
+func (e *Engine) connect() error {
+	if e.stream == nil || e.stream.fd >= 0 {
+		return nil
+	}
+	if err := e.stream.connect(); err != nil {
+		return err
+	}
+	e.poller.Replace(0, e.stream.fd)
+	e.cfg.Caller = e.stream.LocalAddr()
+	e.provider = newProviderText(e.cfg.Answers, e.cfg.Caller)
+	return nil
 }
 
 // Idle serves what still comes in, retransmissions of the last run, for a time.

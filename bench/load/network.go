@@ -84,7 +84,7 @@ func (n *network) deliver(e *Engine) {
 		case l.due > e.now:
 			n.late = append(n.late, l)
 		case l.from != nil:
-			l.from.Socket.Queue(append(l.from.Slot(), l.bytes...), l.other, nil)
+			l.from.port.Queue(append(l.from.Slot(), l.bytes...), l.other, nil)
 		default:
 			e.handle(l.to, l.bytes, l.other, e.now)
 		}
@@ -92,16 +92,16 @@ func (n *network) deliver(e *Engine) {
 	n.spare = waiting
 }
 
-// line is a socket behind a network.
+// line is a socket, or a stream, behind a network.
 type line struct {
-	*mmsg.Socket
+	port
 	net *network
 }
 
-// Queue is Socket.Queue through the network.
+// Queue is the port's Queue through the network.
 func (l *line) Queue(b []byte, to mmsg.Addr, stamp *int64) {
 	if l.net == nil {
-		l.Socket.Queue(b, to, stamp)
+		l.port.Queue(b, to, stamp)
 		return
 	}
 	now := time.Now().UnixNano()
@@ -119,7 +119,7 @@ func (l *line) Queue(b []byte, to mmsg.Addr, stamp *int64) {
 		if i > 0 {
 			b = append(l.Slot(), b...)
 		}
-		l.Socket.Queue(b, to, nil)
+		l.port.Queue(b, to, nil)
 	}
 }
 

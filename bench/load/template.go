@@ -5,6 +5,7 @@ package load
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/voipbin/dialrouter/bench/table"
 )
@@ -49,10 +50,14 @@ type callerText struct {
 	renewTail, renewAckTail, lateByeTail string
 }
 
-func newCallerText(caller, proxy netip.AddrPort, run uint32) *callerText {
+func newCallerText(caller, proxy netip.AddrPort, stream bool, run uint32) *callerText {
+	transport := "udp"
+	if stream {
+		transport = "tcp"
+	}
 	ip := caller.Addr().String()
 	sdp := fmt.Sprintf(sdpHead, ip) + sdpOffer
-	via := fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=z9hG4bK-%08x-", caller, run)
+	via := fmt.Sprintf("Via: SIP/2.0/%s %s;branch=z9hG4bK-%08x-", strings.ToUpper(transport), caller, run)
 	return &callerText{
 		run:      run,
 		toProxy:  fmt.Sprintf("@%s SIP/2.0\r\n%s", proxy, via),
@@ -62,16 +67,16 @@ func newCallerText(caller, proxy netip.AddrPort, run uint32) *callerText {
 		afterID:  fmt.Sprintf("-%08x@%s\r\n", run, ip),
 		toURI:    "To: <sip:",
 		inviteTail: fmt.Sprintf("@%s>\r\nCSeq: 1 INVITE\r\n"+
-			"Contact: <sip:+15557654321@%s;transport=udp>\r\n"+userAgent+
+			"Contact: <sip:+15557654321@%s;transport=%s>\r\n"+userAgent+
 			"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, PRACK\r\n"+
 			"Supported: timer, replaces, norefersub, 100rel\r\nSession-Expires: 1800;refresher=uac\r\nMin-SE: 90\r\n"+
 			"P-Asserted-Identity: \"Alice Example\" <sip:+15557654321@%s>\r\n"+
-			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", proxy, caller, ip, len(sdp), sdp),
+			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", proxy, caller, transport, ip, len(sdp), sdp),
 		ackTail: "CSeq: 1 ACK\r\n" + userAgent + "Content-Length: 0\r\n\r\n",
 		byeTail: "CSeq: 2 BYE\r\n" + userAgent + "Content-Length: 0\r\n\r\n",
 
-		renewTail: fmt.Sprintf("CSeq: %d INVITE\r\nContact: <sip:+15557654321@%s;transport=udp>\r\n"+userAgent+
-			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", cseqRenew, caller, len(sdp), sdp),
+		renewTail: fmt.Sprintf("CSeq: %d INVITE\r\nContact: <sip:+15557654321@%s;transport=%s>\r\n"+userAgent+
+			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", cseqRenew, caller, transport, len(sdp), sdp),
 		renewAckTail: fmt.Sprintf("CSeq: %d ACK\r\n"+userAgent+"Content-Length: 0\r\n\r\n", cseqRenew),
 		lateByeTail:  fmt.Sprintf("CSeq: %d BYE\r\n"+userAgent+"Content-Length: 0\r\n\r\n", cseqRenew+1),
 	}

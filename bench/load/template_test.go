@@ -22,7 +22,7 @@ func parse(t *testing.T, b []byte) sip.Message {
 
 func text() *callerText {
 	cfg := DefaultConfig()
-	return newCallerText(cfg.Caller, cfg.Proxy, 0xabcdef01)
+	return newCallerText(cfg.Caller, cfg.Proxy, false, 0xabcdef01)
 }
 
 func dialled() *table.Number {

@@ -31,7 +31,7 @@ func TestBatchesArriveInOrder(t *testing.T) {
 		a.Queue(fmt.Appendf(a.Slot(), "datagram %d", i), to, &stamps[i])
 	}
 	a.Flush()
-	poller := mmsg.NewPoller(b)
+	poller := mmsg.NewPoller(b.FD())
 	deadline := time.Now().Add(5 * time.Second)
 	for got := 0; got < count; {
 		n, err := b.Receive()
@@ -85,7 +85,7 @@ func TestOnlyIPv4(t *testing.T) {
 func TestSendAndReceiveAllocateNothing(t *testing.T) {
 	a, b := listen(t), listen(t)
 	to := mmsg.AddrOf(b.LocalAddr())
-	poller := mmsg.NewPoller(b)
+	poller := mmsg.NewPoller(b.FD())
 	var stamp int64
 	allocs := testing.AllocsPerRun(100, func() {
 		a.Queue(append(a.Slot(), "hello"...), to, &stamp)

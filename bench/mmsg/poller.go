@@ -15,14 +15,17 @@ type Poller struct {
 	fds []unix.PollFd
 }
 
-// NewPoller returns a poller on sockets.
-func NewPoller(sockets ...*Socket) *Poller {
+// NewPoller returns a poller on the descriptors of sockets. A negative one waits for nothing.
+func NewPoller(descriptors ...int) *Poller {
 	p := &Poller{}
-	for _, s := range sockets {
-		p.fds = append(p.fds, unix.PollFd{Fd: int32(s.FD()), Events: unix.POLLIN})
+	for _, fd := range descriptors {
+		p.fds = append(p.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
 	return p
 }
+
+// Replace puts another descriptor in the place of the i-th.
+func (p *Poller) Replace(i, fd int) { p.fds[i].Fd = int32(fd) }
 
 // Wait returns when a socket has something to read or d has passed; it only looks when d is not positive.
 func (p *Poller) Wait(d time.Duration) error {

@@ -32,7 +32,7 @@ func (f *flood) run(ctx context.Context) error {
 		return fmt.Errorf("flooding: %w", err)
 	}
 	defer s.Close()
-	poller := mmsg.NewPoller(s)
+	poller := mmsg.NewPoller(s.FD())
 	to := mmsg.AddrOf(f.to)
 	began, n := time.Now(), uint64(0)
 	for ctx.Err() == nil {

@@ -52,18 +52,6 @@ func Defaults() Options {
 	}
 }
 
-// BurnCommand is the subcommand of this program that only counts.
-const BurnCommand = "burn"
-
-// Burn counts until ctx ends.
-func Burn(ctx context.Context) {
-	for n := 0; ; n++ {
-		if n%(1<<20) == 0 && ctx.Err() != nil {
-			return
-		}
-	}
-}
-
 // Report is what came of it.
 type Report struct {
 	Capacity load.Result  `json:"capacity"` // At the highest rate at which every call was answered.
@@ -94,7 +82,7 @@ type bench struct {
 	engine *load.Engine
 }
 
-// Run measures. It must be called in a program whose subcommand burn counts for ever.
+// Run measures. It must be called in a program that has host.BurnCommand.
 func Run(ctx context.Context, o Options, out io.Writer) (*Report, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -145,19 +133,11 @@ const admin = "127.0.0.1:8099"
 
 // proxy starts dialrouter and waits until it takes calls.
 func (b *bench) proxy(ctx context.Context) (*host.Program, error) {
-	path, err := compare.WriteDialrouter(b.dir, b.cfg.Proxy, b.cfg.Hosts(), b.table)
+	path, err := compare.WriteDialrouter(b.dir, compare.Settings{
+		Listen: b.cfg.Proxy, TCP: true, MaxCalls: 100_000, Admin: netip.MustParseAddrPort(admin),
+	}, b.cfg.Hosts(), b.table)
 	if err != nil {
 		return nil, err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("configuring dialrouter: %w", err)
-	}
-	listen := "udp://" + b.cfg.Proxy.String()
-	changed := strings.NewReplacer("["+listen+"]", "["+listen+", tcp://"+b.cfg.Proxy.String()+"]", "max_calls: 500000", "max_calls: 100000",
-		"127.0.0.1:0", admin).Replace(string(text))
-	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
-		return nil, fmt.Errorf("configuring dialrouter: %w", err)
 	}
 	binary, err := filepath.Abs(b.Binary)
 	if err != nil {
@@ -196,13 +176,11 @@ func (b *bench) exceed(ctx context.Context, r *Report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Stop()) }()
-	for range b.Burners {
-		burner, err := host.Start(ctx, []string{b.self, BurnCommand}, host.Placement{CPUs: b.ProxyCPU}, nil, io.Discard, os.Stderr)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = burner.Stop() }()
+	stop, err := host.Burners(ctx, b.self, b.Burners, host.Placement{CPUs: b.ProxyCPU})
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, stop()) }()
 	if err := b.seek(ctx, r); err != nil {
 		return err
 	}

@@ -44,10 +44,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestOnDatabase runs all tests of this package once more, on a database.
-func TestOnDatabase(t *testing.T) {
-	needsFile(t)
-	args := []string{"-test.run=^Test"}
+// TestFileAndDatabase runs all tests of this package once more, on a database: but for those that are about the file, as
+// their names say.
+func TestFileAndDatabase(t *testing.T) {
+	args := []string{"-test.run=^Test", "-test.skip=^TestFile"}
 	if end, ok := t.Deadline(); ok { // Earlier than our own, to say which test it is that takes so long.
 		args = append(args, "-test.timeout="+(time.Until(end)-10*time.Second).String())
 	}
@@ -59,14 +59,6 @@ func TestOnDatabase(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "PASS\n") {
 		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-// needsFile leaves a test out that is about the file.
-func needsFile(t *testing.T) {
-	t.Helper()
-	if database != nil {
-		t.Skip("it is about the file")
 	}
 }
 

@@ -101,8 +101,7 @@ func TestStoreFails(t *testing.T) {
 }
 
 // TestBadEditByHand breaks the file: the old catalog is read on, writes say what is wrong, and nothing is lost.
-func TestBadEditByHand(t *testing.T) {
-	needsFile(t)
+func TestFileBadEdit(t *testing.T) {
 	r := newRig(t)
 	broken := strings.Replace(testCatalog, "hostname: 192.0.2.1:5060", "hostnam: 192.0.2.1:5060", 1)
 	if err := os.WriteFile(r.file, []byte(broken), 0o600); err != nil {
@@ -128,8 +127,7 @@ func TestBadEditByHand(t *testing.T) {
 }
 
 // TestHandAndAPI edits by hand between reading and writing through the API: neither loses the other's edit.
-func TestHandAndAPI(t *testing.T) {
-	needsFile(t)
+func TestFileHandAndAPI(t *testing.T) {
 	r := newRig(t)
 	read := r.good(t, http.MethodGet, "/v1.0/providers/"+carrierA, "")
 	byHand := strings.Replace(r.content(t), "codecs: PCMU,PCMA", "codecs: G722 # by hand", 1)

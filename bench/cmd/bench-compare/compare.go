@@ -27,8 +27,8 @@ type compareFlags struct {
 	noSandbox bool
 }
 
-func parseCompare(args []string, stderr io.Writer) (*compareFlags, error) {
-	c := &compareFlags{Options: compare.Defaults()}
+func parseCompare(args []string, defaults compare.Options, stderr io.Writer) (*compareFlags, error) {
+	c := &compareFlags{Options: defaults}
 	flags := flag.NewFlagSet("bench-compare", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "two turns of scenarios A and B at 2,000 calls/s, in less than four minutes; other flags still count")
 	withFloor := flags.Bool("floor", false, "measure relays that read nothing too, in Go and, where a compiler is, in C")
@@ -53,6 +53,12 @@ func parseCompare(args []string, stderr io.Writer) (*compareFlags, error) {
 	flags.IntVar(&c.Nice, "nice", c.Nice, "niceness of all that is measured; below 0 only with the privilege")
 	flags.BoolVar(&c.KeepNoisy, "keep-noisy", false, "keep turns that other programs disturbed: for a look, not for a record")
 	flags.IntVar(&c.Prefixes, "prefixes", c.Prefixes, "size of the routing table")
+	flags.BoolVar(&c.Stream, "stream", false, "the caller speaks TCP with the proxy, over one connection")
+	flags.BoolVar(&c.SideBySide, "side-by-side", false, "run all proxies at the same time and give them the load in turns; none are made up for")
+	flags.IntVar(&c.Burners, "burners", c.Burners, "highest: programs that share the proxy's core, so that it saturates before the load does")
+	flags.IntVar(&c.Start, "start", c.Start, "highest: calls per second that the search begins with")
+	flags.DurationVar(&c.Trial, "trial", c.Trial, "highest: load at each rate")
+	flags.IntVar(&c.Workers, "workers", 0, "workers of each proxy (default one for each core it may use, Kamailio two)")
 	flags.BoolVar(&c.noSandbox, "no-sandbox", false, "no network and process namespaces of our own")
 	if err := parse(flags, args, stderr, 0); err != nil {
 		return nil, err
@@ -111,12 +117,48 @@ func (c *compareFlags) lists(scenarios, rates string) error {
 }
 
 func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c, err := parseCompare(args, stderr)
+	c, err := parseCompare(args, compare.Defaults(), stderr)
 	if err != nil {
 		return report(err, stderr)
 	}
 	_, most := c.Estimate()
-	limit := most + time.Minute
+	return c.sandboxed(ctx, most+time.Minute, stderr, func(ctx context.Context) error {
+		r, err := compare.Run(ctx, c.Options, stderr)
+		if r == nil {
+			return err
+		}
+		if err := c.write(r, r.Print, stdout); err != nil {
+			return err
+		}
+		if err == nil && !r.Complete() {
+			err = errors.New("not every scenario has a turn that counts")
+		}
+		return err
+	})
+}
+
+// highestLimit is how long a search may take at most.
+const highestLimit = time.Hour
+
+func runHighest(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	defaults := compare.Defaults()
+	defaults.Scenarios = []load.Scenario{load.A, load.B}
+	c, err := parseCompare(args, defaults, stderr)
+	if err != nil {
+		return report(err, stderr)
+	}
+	return c.sandboxed(ctx, highestLimit, stderr, func(ctx context.Context) error {
+		r, err := compare.Highest(ctx, c.Options, stderr)
+		if r == nil {
+			return err
+		}
+		return errors.Join(err, c.write(r, r.Print, stdout))
+	})
+}
+
+// sandboxed runs a measurement in namespaces of its own where that is permitted: there it is another process of this
+// program, with the same arguments.
+func (c *compareFlags) sandboxed(ctx context.Context, limit time.Duration, stderr io.Writer, measure func(context.Context) error) int {
 	switch {
 	case host.Inside():
 		if code, err := host.Furnish(); err != nil {
@@ -133,26 +175,15 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		}
 		fmt.Fprintln(stderr, "bench-compare:", err, "- going on without")
 	}
-
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r, err := compare.Run(ctx, c.Options, stderr)
-	if r == nil {
-		return report(err, stderr)
-	}
-	if err := c.write(r, stdout); err != nil {
-		return report(err, stderr)
-	}
-	if err == nil && !r.Complete() {
-		err = errors.New("not every scenario has a turn that counts")
-	}
-	return report(err, stderr)
+	return report(measure(ctx), stderr)
 }
 
-// write puts the report where it was asked for.
-func (c *compareFlags) write(r *compare.Report, stdout io.Writer) error {
+// write puts a report where it was asked for.
+func (c *compareFlags) write(r any, tables func(io.Writer), stdout io.Writer) error {
 	if c.json != "-" {
-		r.Print(stdout)
+		tables(stdout)
 	}
 	if c.json == "" {
 		return nil

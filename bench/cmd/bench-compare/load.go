@@ -35,6 +35,7 @@ func runLoad(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		flags.TextVar(a.at, a.name, *a.at, a.usage)
 	}
 	bare := flags.Bool("bare", false, "the proxy is a relay that knows no SIP: no checks, no route set")
+	flags.BoolVar(&cfg.Stream, "stream", false, "the caller speaks TCP with the proxy")
 	serve := flags.Bool("serve", false, "take plans as lines of JSON from the standard input")
 	prefixes := flags.Int("prefixes", table.MinPrefixes, "size of the routing table")
 	flags.StringVar((*string)(&plan.Scenario), "scenario", "A", "A, B, C or R")

@@ -3,6 +3,7 @@
 // Command bench-compare measures dialrouter and Kamailio side by side. See bench/README.md.
 //
 //	bench-compare [flags]         the comparison
+//	bench-compare highest [flags] the highest rate without loss
 //	bench-compare load [flags]    the load generator alone, against a proxy that runs already
 //	bench-compare table [flags]   the routing table as files, to run a proxy by hand
 //	bench-compare silence [flags] what a provider costs that falls silent under load
@@ -20,6 +21,7 @@ import (
 	"syscall"
 
 	"github.com/voipbin/dialrouter/bench/compare"
+	"github.com/voipbin/dialrouter/bench/host"
 )
 
 // Exit codes.
@@ -47,6 +49,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch command {
 	case "":
 		return runCompare(ctx, args, stdout, stderr)
+	case "highest":
+		return runHighest(ctx, args, stdout, stderr)
+	case host.BurnCommand:
+		host.Burn(ctx)
+		return exitDone
 	case compare.LoadCommand:
 		err = runLoad(ctx, args, stdin, stdout, stderr)
 	case "table":
@@ -56,7 +63,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case compare.FloorCommand:
 		err = runFloor(ctx, args, stderr)
 	default:
-		fmt.Fprintf(stderr, "unknown command %q: want load, table, silence, floor, or flags\n", command)
+		fmt.Fprintf(stderr, "unknown command %q: want highest, load, table, silence, floor, or flags\n", command)
 		return exitUsage
 	}
 	return report(err, stderr)

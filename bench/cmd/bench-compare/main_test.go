@@ -51,12 +51,7 @@ func measure(t *testing.T, args ...string) compare.Report {
 	cmd.WaitDelay = 20 * time.Second
 	// A turn that lost a datagram on a busy machine does not count, and makes the exit code 1: the report decides.
 	runErr := cmd.Run()
-	if strings.Contains(out.String(), host.ErrNotPermitted.Error()) {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("continuous integration has to permit namespaces:\n%s", &out)
-		}
-		t.Skip("without namespaces of its own the test would take ports that others may use")
-	}
+	skipWithoutNamespaces(t, out.String())
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatalf("%v\n%v\n%s", err, runErr, &out)
@@ -67,6 +62,26 @@ func measure(t *testing.T, args ...string) compare.Report {
 	}
 	t.Log(out.String())
 	return r
+}
+
+func skipWithoutNamespaces(t *testing.T, said string) {
+	t.Helper()
+	if !strings.Contains(said, host.ErrNotPermitted.Error()) {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("continuous integration has to permit namespaces:\n%s", said)
+	}
+	t.Skip("without namespaces of its own the test would take ports that others may use")
+}
+
+func buildDialrouter(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "dialrouter")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/voipbin/dialrouter/cmd/dialrouter").CombinedOutput(); err != nil {
+		t.Fatalf("building dialrouter: %v\n%s", err, out)
+	}
+	return binary
 }
 
 // works checks that a proxy completed all calls of each scenario and made no mistake.
@@ -124,11 +139,7 @@ func TestKamailioDoesTheWork(t *testing.T) {
 
 func TestDialrouterDoesTheWork(t *testing.T) {
 	t.Parallel() // In namespaces of its own.
-	binary := filepath.Join(t.TempDir(), "dialrouter")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/voipbin/dialrouter/cmd/dialrouter").CombinedOutput(); err != nil {
-		t.Fatalf("building dialrouter: %v\n%s", err, out)
-	}
-	r := measure(t, "--proxies", compare.KindDialrouter, "--binary", binary, "--scenarios", "A,B,C,R", "--rates", "100", "--ring", "2500ms")
+	r := measure(t, "--proxies", compare.KindDialrouter, "--binary", buildDialrouter(t), "--scenarios", "A,B,C,R", "--rates", "100", "--ring", "2500ms")
 	works(t, &r, compare.KindDialrouter, 4)
 	for _, c := range r.Cells {
 		for _, turn := range c.Turns {
@@ -136,6 +147,45 @@ func TestDialrouterDoesTheWork(t *testing.T) {
 				t.Errorf("scenario %s: %d of %d calls heard a 180, %d after their 200", c.Scenario, turn.Load.Rang, turn.Load.Calls, turn.Load.Overtaken)
 			}
 		}
+	}
+}
+
+// TestStream checks that calls of a caller by TCP go through both, to providers by UDP.
+func TestStream(t *testing.T) {
+	t.Parallel() // In namespaces of its own.
+	proxies := []string{compare.KindKamailio, compare.KindDialrouter}
+	r := measure(t, "--proxies", strings.Join(proxies, ","), "--binary", buildDialrouter(t), "--scenarios", "A,B", "--rates", "100", "--stream", "--workers", "1")
+	for _, p := range proxies {
+		works(t, &r, p, 2)
+	}
+}
+
+func TestSideBySide(t *testing.T) {
+	t.Parallel() // In namespaces of its own.
+	proxies := []string{compare.KindKamailio, compare.KindDialrouter}
+	r := measure(t, "--proxies", strings.Join(proxies, ","), "--binary", buildDialrouter(t), "--scenarios", "B", "--rates", "100", "--side-by-side", "--turns", "2")
+	for i, p := range proxies {
+		works(t, &r, p, 2)
+		if s := r.Cells[0].Proxies[i]; s.CPU.N != s.Turns || i > 0 && s.CPURatio.N > 2 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestHighest(t *testing.T) {
+	t.Parallel() // In namespaces of its own.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "highest", "--proxies", compare.KindDialrouter, "--binary", buildDialrouter(t), "--scenarios", "A",
+		"--turns", "1", "--start", "50000", "--burners", "1", "--nice", "0", "--proxy-cpu", "", "--load-cpu", "", "--json", "-", "--trial", "100ms")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	skipWithoutNamespaces(t, stderr.String())
+	var r compare.HighestReport
+	if err != nil || json.Unmarshal(out, &r) != nil || len(r.Cells) != 1 || len(r.Cells[0].Proxies[0].Turns) != 1 {
+		t.Fatalf("%v: %s\n%s", err, out, &stderr)
 	}
 }
 
@@ -151,6 +201,7 @@ func TestCommandLine(t *testing.T) {
 		{"table", "--dir", "x", "--prefixes", "1"},
 		{"floor"},
 		{"floor", "a", "b"},
+		{"highest", "--nonsense"},
 	} {
 		var stderr bytes.Buffer
 		if code := run(t.Context(), args, strings.NewReader(""), io.Discard, &stderr); code != exitUsage || stderr.Len() == 0 {
@@ -163,7 +214,7 @@ func TestCommandLine(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	c, err := parseCompare([]string{"--against", "old", "--floor", "--rates", "8000", "--scenarios", "A,R", "--turns", "7"}, io.Discard)
+	c, err := parseCompare([]string{"--against", "old", "--floor", "--rates", "8000", "--scenarios", "A,R", "--turns", "7"}, compare.Defaults(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +224,7 @@ func TestFlags(t *testing.T) {
 	if len(c.Rates) != 1 || c.Rates[0] != 8000 || len(c.Scenarios) != 2 || c.Turns != 7 || c.Retries != 7 {
 		t.Errorf("%+v", c.Options)
 	}
-	c, err = parseCompare([]string{"--quick", "--scenarios", "C"}, io.Discard)
+	c, err = parseCompare([]string{"--quick", "--scenarios", "C"}, compare.Defaults(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

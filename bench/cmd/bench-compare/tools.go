@@ -41,12 +41,12 @@ func runTable(args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	t := table.New(*prefixes)
-	file, err := compare.WriteDialrouter(abs, cfg.Proxy, cfg.Hosts(), t)
+	file, err := compare.WriteDialrouter(abs, compare.DefaultSettings(cfg.Proxy), cfg.Hosts(), t)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "bin/dialrouter serve --config %s\n", file)
-	argv, err := kamailio.Command(abs, cfg.Proxy, cfg.Hosts(), t)
+	argv, err := kamailio.Command(abs, cfg.Proxy, cfg.Hosts(), t, kamailio.Options{})
 	if err != nil {
 		return err
 	}

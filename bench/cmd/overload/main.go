@@ -31,8 +31,8 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) == 1 && args[0] == overload.BurnCommand {
-		overload.Burn(ctx)
+	if len(args) == 1 && args[0] == host.BurnCommand {
+		host.Burn(ctx)
 		return 0
 	}
 	o := overload.Defaults()
