@@ -61,12 +61,10 @@ func (f *callFile) configure(c *config.Calls) {
 func (f *callFile) wanted() bool { return f.settings.Load().File != "" }
 
 func (f *callFile) run() {
-	t := time.NewTicker(journalPace)
-	defer t.Stop()
 	for {
 		select {
-		case now := <-t.C:
-			if !f.failing || now.After(f.retryAt) {
+		case <-f.j.files:
+			if !f.failing || time.Now().After(f.retryAt) {
 				f.turn()
 			}
 		case <-f.j.stop:

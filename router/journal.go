@@ -30,12 +30,14 @@ type journal struct {
 	logLost  atomic.Uint64
 	fileLost atomic.Uint64
 	failures atomic.Uint64
+	logs     chan struct{} // A beat: time to look for what is new.
+	files    chan struct{}
 	stop     chan struct{}
 	done     sync.WaitGroup
 }
 
 func newJournal(log *slog.Logger, g *ring, clock func() int64, c *config.Calls) *journal {
-	j := &journal{log: log, ring: g, clock: clock, stop: make(chan struct{})}
+	j := &journal{log: log, ring: g, clock: clock, logs: make(chan struct{}, 1), files: make(chan struct{}, 1), stop: make(chan struct{})}
 	j.file = newCallFile(j, c)
 	j.wanted()
 	return j
@@ -45,6 +47,16 @@ func newJournal(log *slog.Logger, g *ring, clock func() int64, c *config.Calls) 
 func (j *journal) start() {
 	j.done.Go(j.runLog)
 	j.done.Go(j.file.run)
+}
+
+// beat is to be called at journalPace. Timers of their own would wake the runtime between messages (see pulse).
+func (j *journal) beat() {
+	for _, c := range [...]chan struct{}{j.logs, j.files} {
+		select {
+		case c <- struct{}{}:
+		default: // It is still at work.
+		}
+	}
 }
 
 // close writes what is left. Nobody may put a call into the ring any more.
@@ -67,18 +79,16 @@ func (j *journal) close() {
 // wanted finds out whether somebody wants to know of calls, and what time it is.
 func (j *journal) wanted() {
 	j.ring.epoch.Store(time.Now().UnixNano() - j.clock())
-	j.ring.active.Store(j.ring.keep > 0 || j.logs() || j.file.wanted())
+	j.ring.active.Store(j.ring.keep > 0 || j.talks() || j.file.wanted())
 }
 
-func (j *journal) logs() bool { return j.log.Enabled(context.Background(), slog.LevelInfo) }
+func (j *journal) talks() bool { return j.log.Enabled(context.Background(), slog.LevelInfo) }
 
 func (j *journal) runLog() {
 	f := follower{ring: j.ring}
-	t := time.NewTicker(journalPace)
-	defer t.Stop()
 	for {
 		select {
-		case <-t.C:
+		case <-j.logs:
 			j.wanted()
 			j.logNew(&f)
 		case <-j.stop:
@@ -90,7 +100,7 @@ func (j *journal) runLog() {
 
 // logNew writes a line for each call that is new.
 func (j *journal) logNew(f *follower) {
-	if !j.logs() {
+	if !j.talks() {
 		f.skip()
 		return
 	}

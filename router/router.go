@@ -80,6 +80,7 @@ type Router struct {
 	wheel      *transaction.Wheel
 	bufs       transaction.Buffers
 	attempts   attempts
+	pulse      *pulse
 	health     *health.Registry
 	probes     *probes
 	proofs     certificates
@@ -173,7 +174,10 @@ func New(o Options) (*Router, error) {
 	o.Resolve.Transports = r.transports()
 	o.Resolve.Network = r.family()
 	r.resolver = resolve.New(o.Resolve)
-	if err := r.first(); err != nil {
+	if r.pulse, err = newPulse(r.pace()); err == nil {
+		err = r.first()
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -363,6 +367,9 @@ func (r *Router) Close() error {
 		err = r.tr.Close()
 		if r.resolver != nil {
 			err = errors.Join(err, r.resolver.Close())
+		}
+		if r.pulse != nil {
+			err = errors.Join(err, r.pulse.close())
 		}
 		r.done.Wait()
 		r.journal.close() // It has the last calls too: nobody ends one any more.

@@ -1,8 +1,6 @@
 package router
 
 import (
-	"time"
-
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
@@ -12,14 +10,11 @@ import (
 func (r *Router) runTimers() {
 	defer r.done.Done()
 	w := newWorker(r, r.tr.NewSender())
-	t := time.NewTicker(r.pace())
-	defer t.Stop()
-	for {
-		select {
-		case <-r.stop:
-			return
-		case <-t.C:
-			w.turn(r.clock())
+	beats := int(journalPace / r.pace())
+	for n := 1; r.pulse.wait(); n++ {
+		w.turn(r.clock())
+		if n%beats == 0 {
+			r.journal.beat()
 		}
 	}
 }
