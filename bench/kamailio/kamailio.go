@@ -28,10 +28,13 @@ var config string
 // usualWorkers is what serves it best on one core.
 const usualWorkers = 2
 
-// shared and private are the sizes of Kamailio's memory pools in MB: more than any scenario fills.
+// shared and private are the sizes of Kamailio's memory pools in MB: more than any scenario fills. The table is read into private
+// memory first, which takes some kB a row.
 const (
-	shared  = "4096"
-	private = "16"
+	shared       = "4096"
+	private      = "16"
+	privateLarge = "6144"
+	largeTable   = 1000 // Routes, from which on it is needed.
 )
 
 // Options are what differs from the usual: calls by UDP, and two processes that read them.
@@ -63,7 +66,11 @@ func Command(dir string, listen netip.AddrPort, hosts table.Hosts, t *table.Tabl
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return nil, fmt.Errorf("configuring kamailio: %w", err)
 	}
-	return []string{binary, "-DD", "-E", "-f", path, "-m", shared, "-M", private, "-x", "tlsf"}, nil
+	room := private
+	if len(t.Routes) > largeTable {
+		room = privateLarge
+	}
+	return []string{binary, "-DD", "-E", "-f", path, "-m", shared, "-M", room, "-x", "tlsf"}, nil
 }
 
 // Version returns the first line of what the installed Kamailio says of itself.
