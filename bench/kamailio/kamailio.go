@@ -61,7 +61,7 @@ func Command(dir string, listen netip.AddrPort, hosts table.Hosts, t *table.Tabl
 	if o.TCP {
 		tcp, double = fmt.Sprintf("disable_tcp=no\ntcp_children=%d\nlisten=tcp:%v", o.Workers, listen), "1"
 	}
-	text := strings.NewReplacer("@TCP@", tcp, "@DOUBLE@", double, "@WORKERS@", strconv.Itoa(o.Workers), "@DIR@", dir, "@LISTEN@", listen.String(), "@MODULES@", modules+"/", "@ACCOUNT@", table.Account).Replace(config)
+	text := strings.NewReplacer("@TCP@", tcp, "@DOUBLE@", double, "@WORKERS@", strconv.Itoa(o.Workers), "@ROWS@", strconv.Itoa(len(t.Routes)+1), "@DIR@", dir, "@LISTEN@", listen.String(), "@MODULES@", modules+"/", "@ACCOUNT@", table.Account).Replace(config)
 	path := filepath.Join(dir, "kamailio.cfg")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return nil, fmt.Errorf("configuring kamailio: %w", err)
