@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"github.com/voipbin/dialrouter/bench/host"
 	"github.com/voipbin/dialrouter/bench/load"
 	"github.com/voipbin/dialrouter/bench/stats"
-	"github.com/voipbin/dialrouter/bench/table"
 )
 
 // HighestReport is what a search for the highest rates came to.
@@ -63,17 +60,12 @@ func Highest(ctx context.Context, o Options, progress io.Writer) (*HighestReport
 	if err != nil {
 		return nil, fmt.Errorf("planning the search: %w", err)
 	}
-	self, err := os.Executable()
+	r, err := newRunner(o)
 	if err != nil {
 		return nil, fmt.Errorf("planning the search: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "bench-highest-")
-	if err != nil {
-		return nil, fmt.Errorf("planning the search: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer r.close()
 	report := &HighestReport{Time: time.Now().UTC().Truncate(time.Second), Machine: host.ThisMachine(), Fair: host.FairSessions(), Options: o}
-	r := &runner{options: o, self: self, addresses: o.addresses(), table: table.New(o.Prefixes), dir: dir}
 	for _, s := range o.Scenarios {
 		cell := HighestCell{Scenario: s}
 		for _, p := range o.Proxies {
@@ -113,42 +105,22 @@ func (c *HighestCell) summarize() {
 // highest runs a proxy for one search.
 func (r *runner) highest(ctx context.Context, kind string, s load.Scenario) (rate int, err error) {
 	o := &r.options
-	dir, err := os.MkdirTemp(r.dir, "turn-")
-	if err != nil {
-		return 0, fmt.Errorf("measuring %s: %w", kind, err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return 0, fmt.Errorf("measuring %s: %w", kind, err)
-	}
-	defer log.Close()
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("measuring %s: %w%s", kind, err, lastLines(log.Name()))
-		}
-	}()
-	gen, err := r.startLoader(ctx, isFloor(kind), log)
+	d, err := r.start(ctx, kind)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, gen.stop()) }()
-	proxy, err := r.startProxy(ctx, kind, dir, log)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, proxy.Stop()) }()
+	defer func() { err = d.end(ctx, err) }()
 	stop, err := host.Burners(ctx, r.self, o.Burners, host.Placement{CPUs: o.ProxyCPU, Nice: o.Nice})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if _, err := gen.run(ctx, load.Plan{Scenario: s, Rate: o.Start, Calls: calls(o.Start, searchWarmup*o.Trial)}, nil); err != nil {
+	if _, err := d.gen.run(ctx, load.Plan{Scenario: s, Rate: o.Start, Calls: calls(o.Start, searchWarmup*o.Trial)}, nil); err != nil {
 		return 0, err
 	}
 	return search(o.Start, func(rate int) (bool, error) {
 		for range searchTries {
-			got, err := gen.run(ctx, load.Plan{Scenario: s, Rate: rate, Calls: calls(rate, o.Trial)}, nil)
+			got, err := d.gen.run(ctx, load.Plan{Scenario: s, Rate: rate, Calls: calls(rate, o.Trial)}, nil)
 			if err != nil || takes(&got) {
 				return err == nil, err
 			}

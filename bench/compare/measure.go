@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -50,44 +49,36 @@ type runner struct {
 	dir       string
 }
 
+// newRunner returns a runner with a directory of its own. close removes that.
+func newRunner(o Options) (*runner, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "bench-compare-")
+	if err != nil {
+		return nil, err
+	}
+	return &runner{options: o, self: self, addresses: o.addresses(), table: table.New(o.Prefixes), dir: dir}, nil
+}
+
+func (r *runner) close() { _ = os.RemoveAll(r.dir) }
+
 // bindTime is how long a proxy may take to listen: a large table takes a while to load.
 const bindTime = time.Minute
 
 // measure runs a proxy from start to end for one turn.
 func (r *runner) measure(ctx context.Context, kind string, s load.Scenario, rate, number int) (t Turn, err error) {
 	o := &r.options
-	dir, err := os.MkdirTemp(r.dir, "turn-")
-	if err != nil {
-		return Turn{}, fmt.Errorf("measuring %s: %w", kind, err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return Turn{}, fmt.Errorf("measuring %s: %w", kind, err)
-	}
-	defer log.Close()
-	defer func() {
-		switch {
-		case err != nil && ctx.Err() != nil: // Ended from outside: the log does not say why.
-			err = fmt.Errorf("measuring %s: %w", kind, err)
-		case err != nil:
-			err = fmt.Errorf("measuring %s: %w%s", kind, err, lastLines(log.Name()))
-		}
-	}()
-
 	if err := r.waitForQuiet(ctx); err != nil {
-		return Turn{}, err
+		return Turn{}, fmt.Errorf("measuring %s: %w", kind, err)
 	}
-	gen, err := r.startLoader(ctx, isFloor(kind), log)
+	d, err := r.start(ctx, kind)
 	if err != nil {
 		return Turn{}, err
 	}
-	defer func() { err = errors.Join(err, gen.stop()) }()
-	proxy, err := r.startProxy(ctx, kind, dir, log)
-	if err != nil {
-		return Turn{}, err
-	}
-	defer func() { err = errors.Join(err, proxy.Stop()) }()
+	defer func() { err = d.end(ctx, err) }()
+	gen, proxy := d.gen, d.proxy
 
 	t = Turn{Proxy: kind, Number: number}
 	if t.Idle, err = host.SessionMemory(proxy.Session()); err != nil {

@@ -6,14 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/voipbin/dialrouter/bench/host"
 	"github.com/voipbin/dialrouter/bench/kamailio"
 	"github.com/voipbin/dialrouter/bench/load"
-	"github.com/voipbin/dialrouter/bench/table"
 )
 
 // Report is what a run came to.
@@ -43,15 +41,11 @@ func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 	if err := o.available(ctx); err != nil {
 		return nil, fmt.Errorf("planning the comparison: %w", err)
 	}
-	self, err := os.Executable()
+	r, err := newRunner(o)
 	if err != nil {
 		return nil, fmt.Errorf("planning the comparison: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "bench-compare-")
-	if err != nil {
-		return nil, fmt.Errorf("planning the comparison: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer r.close()
 	report := &Report{Time: time.Now().UTC().Truncate(time.Second), Machine: host.ThisMachine(), Sandbox: host.Inside(), Options: o}
 	if slices.Contains(o.Proxies, KindKamailio) {
 		if report.Kamailio, err = kamailio.Version(ctx); err != nil {
@@ -61,7 +55,6 @@ func Run(ctx context.Context, o Options, progress io.Writer) (*Report, error) {
 	usual, most := o.Estimate()
 	fmt.Fprintf(progress, "takes about %v, at most %v\n", usual.Round(time.Second), most.Round(time.Minute))
 
-	r := &runner{options: o, self: self, addresses: o.addresses(), table: table.New(o.Prefixes), dir: dir}
 	for _, s := range o.Scenarios {
 		for _, rate := range o.Rates {
 			if !slices.ContainsFunc(o.Proxies, func(p string) bool { return plays(p, s) }) {

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 
 	"github.com/voipbin/dialrouter/bench/host"
 	"github.com/voipbin/dialrouter/bench/load"
@@ -25,11 +23,8 @@ import (
 // A machine that others use has moods of many seconds. This way they meet all proxies alike.
 type side struct {
 	runner
+	*stand
 
-	kind           string
-	log            *os.File
-	gen            *loader
-	proxy          *host.Program
 	turn           Turn // The one that is under way.
 	before, during readings
 }
@@ -50,17 +45,20 @@ func (r *runner) sideBySide(ctx context.Context, s load.Scenario, rate int, prox
 	var sides []*side
 	defer func() {
 		for _, d := range sides {
-			err = errors.Join(err, d.stop())
+			err = errors.Join(err, d.end(ctx, nil))
 		}
 		if err != nil {
 			err = fmt.Errorf("measuring side by side: %w", err)
 		}
 	}()
 	for i, kind := range proxies {
-		d := &side{runner: *r, kind: kind}
+		d := &side{runner: *r}
 		d.addresses = on(r.addresses, i)
+		if d.stand, err = d.start(ctx, kind); err != nil {
+			return nil, err
+		}
 		sides = append(sides, d)
-		if err := d.start(ctx); err != nil {
+		if d.turn.Idle, err = host.SessionMemory(d.proxy.Session()); err != nil {
 			return nil, err
 		}
 		if o.Warmup > 0 {
@@ -102,25 +100,6 @@ func (r *runner) sideBySide(ctx context.Context, s load.Scenario, rate int, prox
 	return turns, nil
 }
 
-// start starts generator and proxy.
-func (d *side) start(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp(d.dir, "side-")
-	if err != nil {
-		return err
-	}
-	if d.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
-		return err
-	}
-	if d.gen, err = d.startLoader(ctx, isFloor(d.kind), d.log); err != nil {
-		return err
-	}
-	if d.proxy, err = d.startProxy(ctx, d.kind, dir, d.log); err != nil {
-		return fmt.Errorf("%s: %w%s", d.kind, err, lastLines(d.log.Name()))
-	}
-	d.turn.Idle, err = host.SessionMemory(d.proxy.Session())
-	return err
-}
-
 // load is the part of a turn in which this side has calls.
 func (d *side) load(ctx context.Context, plan load.Plan) (err error) {
 	if d.turn.Load, err = d.gen.run(ctx, plan, nil); err != nil {
@@ -136,18 +115,4 @@ func (d *side) load(ctx context.Context, plan load.Plan) (err error) {
 	}
 	d.turn.Loaded, err = host.SessionMemory(d.proxy.Session())
 	return err
-}
-
-func (d *side) stop() error {
-	var errs []error
-	if d.proxy != nil {
-		errs = append(errs, d.proxy.Stop())
-	}
-	if d.gen != nil {
-		errs = append(errs, d.gen.stop())
-	}
-	if d.log != nil {
-		errs = append(errs, d.log.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -24,12 +25,33 @@ const (
 	exitNoSandbox = 120
 )
 
-// Inside tells whether this process was started by RunInside.
+// Sandboxed calls measure in network and process namespaces of its own: there it is another process of this program, with
+// the same arguments. Where that is not permitted it says so by name, and calls it here, as it does when nobody wants it. It
+// returns the exit code of the other process, or what measure says.
+func Sandboxed(ctx context.Context, name string, limit time.Duration, wanted bool, log io.Writer, measure func(context.Context) error) (code int, err error) {
+	switch {
+	case Inside():
+		if err := furnish(); err != nil {
+			return exitNoSandbox, err
+		}
+	case wanted:
+		code, err := runInside(ctx, limit)
+		if !errors.Is(err, ErrNotPermitted) {
+			return code, err
+		}
+		fmt.Fprintf(log, "%s: %v - going on without\n", name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return 0, measure(ctx)
+}
+
+// Inside tells whether this process was started by Sandboxed.
 func Inside() bool { return os.Getenv(insideVariable) != "" }
 
-// RunInside runs this program again with the same arguments, in network and process namespaces of its own: no
+// runInside runs this program again with the same arguments, in network and process namespaces of its own: no
 // packet comes in from elsewhere, and nothing that it starts outlives it. It returns the exit code.
-func RunInside(ctx context.Context, limit time.Duration) (int, error) {
+func runInside(ctx context.Context, limit time.Duration) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 0, fmt.Errorf("entering the sandbox: %w", err)
@@ -68,19 +90,19 @@ func RunInside(ctx context.Context, limit time.Duration) (int, error) {
 	}
 }
 
-// Furnish brings a process that RunInside has started what its namespaces lack: a /proc of its own and a loopback
-// device. A process that gets an error must end with the code that is returned.
-func Furnish() (code int, err error) {
+// furnish brings a process that runInside has started what its namespaces lack: a /proc of its own and a loopback
+// device. A process that gets an error must end with exitNoSandbox.
+func furnish() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return exitNoSandbox, fmt.Errorf("keeping mounts private: %w", err)
+		return fmt.Errorf("keeping mounts private: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return exitNoSandbox, fmt.Errorf("mounting /proc: %w", err)
+		return fmt.Errorf("mounting /proc: %w", err)
 	}
 	if err := loopbackUp(); err != nil {
-		return exitNoSandbox, fmt.Errorf("setting up the loopback device: %w", err)
+		return fmt.Errorf("setting up the loopback device: %w", err)
 	}
-	return 0, nil
+	return nil
 }
 
 func loopbackUp() error {

@@ -103,15 +103,10 @@ func (b *bench) drainTwice(ctx context.Context) error {
 		return errors.New("the first SIGTERM did not wait for calls")
 	default:
 	}
-	began := time.Now()
-	if err := n.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	code, err := n.ended(ctx, 10*time.Second)
+	code, took, err := n.terminate(ctx)
 	if err != nil {
 		return err
 	}
-	took := time.Since(began)
 	b.note(took < time.Second && code == "exit status 0", "a second SIGTERM", fmt.Sprintf("%s in %v", code, took.Round(10*time.Millisecond)), "exit status 0 in < 1s")
 	return nil
 }
@@ -124,15 +119,10 @@ func (b *bench) drainTooLong(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	began := time.Now()
-	if err := n.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	code, err := n.ended(ctx, 10*time.Second)
+	code, took, err := n.terminate(ctx)
 	if err != nil {
 		return err
 	}
-	took := time.Since(began)
 	b.note(took > limit*9/10 && took < limit+time.Second && code == "exit status 0",
 		fmt.Sprintf("calls that ring beyond a limit of %v", limit), fmt.Sprintf("%s in %v", code, took.Round(10*time.Millisecond)), "exit status 0 after the limit")
 	return nil
@@ -165,6 +155,16 @@ func (b *bench) ringing(ctx context.Context, limit time.Duration) (n *node, stop
 		return nil, nil, err
 	}
 	return n, stop, nil
+}
+
+// terminate sends SIGTERM and waits for the end: how the node ended, and how long that took.
+func (n *node) terminate(ctx context.Context) (code string, took time.Duration, err error) {
+	began := time.Now()
+	if err := n.signal(syscall.SIGTERM); err != nil {
+		return "", 0, err
+	}
+	code, err = n.ended(ctx, 10*time.Second)
+	return code, time.Since(began), err
 }
 
 // ended waits for the end of a node and returns how it ended.

@@ -156,28 +156,10 @@ func runHighest(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	})
 }
 
-// sandboxed runs a measurement in namespaces of its own where that is permitted: there it is another process of this
-// program, with the same arguments.
+// sandboxed runs a measurement in namespaces of its own, if they are permitted and wanted, and returns the exit code.
 func (c *compareFlags) sandboxed(ctx context.Context, limit time.Duration, stderr io.Writer, measure func(context.Context) error) int {
-	switch {
-	case host.Inside():
-		if code, err := host.Furnish(); err != nil {
-			fmt.Fprintln(stderr, "bench-compare:", err)
-			return code
-		}
-	case !c.noSandbox:
-		code, err := host.RunInside(ctx, limit)
-		if err == nil {
-			return code
-		}
-		if !errors.Is(err, host.ErrNotPermitted) {
-			return report(err, stderr)
-		}
-		fmt.Fprintln(stderr, "bench-compare:", err, "- going on without")
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return report(measure(ctx), stderr)
+	code, err := host.Sandboxed(ctx, "bench-compare", limit, !c.noSandbox, stderr, measure)
+	return max(code, report(err, stderr))
 }
 
 // write puts a report where it was asked for.

@@ -53,33 +53,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return 2
 	}
-	switch {
-	case host.Inside():
-		if code, err := host.Furnish(); err != nil {
-			fmt.Fprintln(stderr, "overload:", err)
-			return code
+	code, err := host.Sandboxed(ctx, "overload", limit, !*noSandbox, stderr, func(ctx context.Context) error {
+		report, err := overload.Run(ctx, o, stdout)
+		if err != nil {
+			return err
 		}
-	case !*noSandbox:
-		code, err := host.RunInside(ctx, limit)
-		if !errors.Is(err, host.ErrNotPermitted) {
-			if err != nil {
-				fmt.Fprintln(stderr, "overload:", err)
-			}
-			return code
-		}
-		fmt.Fprintln(stderr, "overload:", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	report, err := overload.Run(ctx, o, stdout)
-	if err == nil {
-		err = errors.Join(report.Check(), write(*asJSON, report))
-	}
+		return errors.Join(report.Check(), write(*asJSON, report))
+	})
 	if err != nil {
 		fmt.Fprintln(stderr, "overload:", err)
-		return 1
+		return max(code, 1)
 	}
-	return 0
+	return code
 }
 
 // write keeps the report in a file, if one is named.
