@@ -77,6 +77,18 @@ func TestMetricLabels(t *testing.T) {
 		b.respond(t, got, b.reply(got, 499))
 		a.expect(t, final().of(req.get("Call-ID")))
 	}
+	n.eachLabel(t, func(metric, name, value string) {
+		for _, chosen := range []string{"METHODOFMYOWN", "15559999999", "chosen", "call", "499"} {
+			if strings.Contains(strings.ToLower(value), strings.ToLower(chosen)) {
+				t.Errorf("%s has %s=%q", metric, name, value)
+			}
+		}
+	})
+}
+
+// eachLabel visits the labels of all samples there are.
+func (n *node) eachLabel(t *testing.T, visit func(metric, name, value string)) {
+	t.Helper()
 	families, err := n.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -84,11 +96,7 @@ func TestMetricLabels(t *testing.T) {
 	for _, family := range families {
 		for _, sample := range family.GetMetric() {
 			for _, label := range sample.GetLabel() {
-				for _, chosen := range []string{"METHODOFMYOWN", "15559999999", "chosen", "call", "499"} {
-					if strings.Contains(strings.ToLower(label.GetValue()), strings.ToLower(chosen)) {
-						t.Errorf("%s has %s=%q", family.GetName(), label.GetName(), label.GetValue())
-					}
-				}
+				visit(family.GetName(), label.GetName(), label.GetValue())
 			}
 		}
 	}
@@ -111,17 +119,9 @@ func TestMetricsOfRemovedProvider(t *testing.T) {
 	c.turnDown(t, of, 486)
 	a.expect(t, status(486).of(of))
 	n.expectMetric(t, 1, "dialrouter_attempts_total", "provider", "c", "cause", "busy")
-	families, err := n.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		for _, sample := range family.GetMetric() {
-			for _, label := range sample.GetLabel() {
-				if label.GetName() == "provider" && label.GetValue() == "b" {
-					t.Errorf("%s still tells of b", family.GetName())
-				}
-			}
+	n.eachLabel(t, func(metric, name, value string) {
+		if name == "provider" && value == "b" {
+			t.Errorf("%s still tells of b", metric)
 		}
-	}
+	})
 }
