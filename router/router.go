@@ -51,6 +51,7 @@ type Options struct {
 	Registry *prometheus.Registry // Nil: one that nobody reads.
 	Timing   Timing
 	Resolve  resolve.Config // For tests with a DNS server of their own.
+	Spare    int            // How many of GOMAXPROCS busy readers of datagrams may keep; see transport.Config.
 }
 
 // Router is the running proxy.
@@ -166,7 +167,7 @@ func New(o Options) (*Router, error) {
 	if r.key, err = loadRouteKey(o.Config.SIP.RouteKeyFile); err != nil {
 		return nil, err
 	}
-	if err = r.listen(o.Config); err != nil {
+	if err = r.listen(o.Config, o.Spare); err != nil {
 		return nil, err
 	}
 	o.Resolve.OnChange = r.addressesMoved
@@ -202,9 +203,10 @@ func (r *Router) override(t Timing) {
 }
 
 // listen binds the sockets of the configuration.
-func (r *Router) listen(cfg *config.Config) error {
+func (r *Router) listen(cfg *config.Config, spare int) error {
 	tc := transport.Config{
 		Workers:  cfg.SIP.Workers,
+		Spare:    spare,
 		MaxConns: cfg.SIP.MaxConnections,
 
 		MaxConnsPerSource: cfg.SIP.SourceConnections,

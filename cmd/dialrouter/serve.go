@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -55,7 +56,7 @@ func serve(env environment, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := dialrouter.New(dialrouter.Options{Config: cfg, Store: store, Log: log, Registry: registry})
+	r, err := dialrouter.New(dialrouter.Options{Config: cfg, Store: store, Log: log, Registry: registry, Spare: spareProcessors()})
 	if err != nil {
 		return err
 	}
@@ -78,6 +79,14 @@ func serve(env environment, args []string) (err error) {
 	d := &daemon{env: env, path: path, cfg: cfg, router: r, admin: admin, log: log, level: level}
 	d.wait(signals)
 	return nil
+}
+
+// spareProcessors gives the runtime twice the processors, half of them for readers that keep theirs while they wait in
+// the kernel, and returns how many those are. The threads that compute at one time do not become more by it.
+func spareProcessors() int {
+	n := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(2 * n)
+	return n
 }
 
 func logger(w io.Writer, format string, level slog.Leveler) *slog.Logger {

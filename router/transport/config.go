@@ -74,8 +74,12 @@ type Config struct {
 	// Listeners are bound in this order; a Flow names them by index.
 	Listeners []Listener
 	// Workers is the number of sockets and reading goroutines per UDP
-	// listener. Default: GOMAXPROCS.
+	// listener. Default: GOMAXPROCS less Spare.
 	Workers int
+	// Spare is how many of Go's processors (GOMAXPROCS) nobody else needs: UDP
+	// workers that are busy take one each for as long as they are, even when
+	// they wait. Default: none.
+	Spare int
 	// NewHandler makes the handler of one goroutine, given the Sender that
 	// this goroutine flushes. It is called by Start only. Required.
 	NewHandler func(*Sender) Handler
@@ -138,7 +142,8 @@ type Config struct {
 
 // withDefaults returns the configuration with every default filled in.
 func (c Config) withDefaults() Config {
-	setDefault(&c.Workers, runtime.GOMAXPROCS(0))
+	c.Spare = min(max(c.Spare, 0), runtime.GOMAXPROCS(0)-1)
+	setDefault(&c.Workers, runtime.GOMAXPROCS(0)-c.Spare)
 	setDefault(&c.MaxHeader, defaultMaxHeader)
 	setDefault(&c.MaxMessage, defaultMaxMessage)
 	setDefault(&c.MessageTimeout, defaultMessageTimeout)

@@ -93,6 +93,9 @@ func (r *rig) start(tb testing.TB, cfg Config) *rig {
 		defer r.mu.Unlock()
 		r.drops[reason]++
 	}
+	if cfg.Spare == 0 {
+		cfg.Spare = 1 // Busy workers wait in both ways by turns.
+	}
 	tr, err := Listen(cfg)
 	if err != nil {
 		tb.Fatal(err)

@@ -63,12 +63,13 @@ func (v *vector) setBuffer(i int, b []byte) {
 // for. Measured with an echo of 6,000 datagrams a second that each wake the
 // process: half the processor time, a third of the context switches. The
 // price is that a collection may wait for a full batch to be sent, about a
-// millisecond.
+// millisecond. Who calls receive without it has a processor to spare (see
+// udpWorker.step), and readWait sees to it that the runtime can have it back.
 
-// receive takes what has come, without waiting. With 0 datagrams errno says why.
+// receive takes what has come. With 0 datagrams errno says why.
 func (v *vector) receive(fd uintptr, flags int) (n int, errno syscall.Errno) {
 	r, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(v.hdr))),
-		uintptr(len(v.hdr)), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
+		uintptr(len(v.hdr)), uintptr(flags), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

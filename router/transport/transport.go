@@ -45,6 +45,8 @@ type Transport struct {
 	streams []*streamListener
 	conns   *connTable
 	sources sources
+	// spare is how many of Go's processors no UDP worker keeps; see udpWait.
+	spare atomic.Int32
 	// idle are the workers that connections borrow.
 	idle    chan *worker
 	orphans *orphans
@@ -73,6 +75,7 @@ func Listen(cfg Config) (*Transport, error) {
 		orphans: newOrphans(cfg.Dropped),
 		log:     newLimitedLog(cfg.Log),
 	}
+	t.spare.Store(int32(cfg.Spare))
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Listeners {
 		if err := t.bind(uint16(i)); err != nil {
@@ -91,7 +94,7 @@ func (t *Transport) bind(i uint16) error {
 			return err
 		}
 		t.sockets[i] = sockets
-		t.bound[i].Addr = sockets[0].addr()
+		t.bound[i].Addr = sockets[0].bound
 		return nil
 	}
 	l, err := openStream(t.ctx, &t.cfg, i)

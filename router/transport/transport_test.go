@@ -96,8 +96,8 @@ func TestListenersBound(t *testing.T) {
 		}
 	}
 	for _, s := range r.sockets[0] {
-		if s.addr() != r.addr(0) {
-			t.Errorf("a socket has %v, want %v", s.addr(), r.addr(0))
+		if s.bound != r.addr(0) {
+			t.Errorf("a socket has %v, want %v", s.bound, r.addr(0))
 		}
 	}
 	if want := fmt.Sprintf("udp://127.0.0.1:%d", r.addr(0).Port()); r.Listeners()[0].String() != want {

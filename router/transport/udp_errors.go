@@ -54,7 +54,7 @@ func (s *Sender) drain(fd uintptr, listener uint16) (found int) {
 			q.vec.hdr[i].Hdr.Namelen = unix.SizeofSockaddrInet6
 		}
 		var errno syscall.Errno
-		if n, errno = q.vec.receive(fd, unix.MSG_ERRQUEUE); errno == unix.EINTR {
+		if n, errno = q.vec.receive(fd, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT); errno == unix.EINTR {
 			n = errorBatch
 			continue
 		}

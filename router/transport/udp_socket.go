@@ -6,18 +6,31 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// udpSocket is one socket of a UDP listener.
+// udpSocket is one socket of a UDP listener. It is in blocking mode and unknown
+// to Go's poller; who does not want to wait says so in each call.
 type udpSocket struct {
 	listener uint16
 	wildcard bool // bound to all of the host's addresses
-	conn     *net.UDPConn
+	bound    netip.AddrPort
+	file     *os.File
 	raw      syscall.RawConn
+	fd       int // of file, for who holds it open
+	// events is what the poller watches in place of the socket (see udpWait).
+	events *os.File
+	ready  syscall.RawConn
 }
+
+// readWait is how long a blocking read of a UDP socket waits at most, so that
+// its worker sees a transport that is closed. With any such limit a signal ends
+// the read too (signal(7)), and the runtime gets its processor back.
+const readWait = 20 * time.Millisecond
 
 // openUDP binds n sockets to one address.
 func openUDP(cfg *Config, listener uint16, n int) ([]*udpSocket, error) {
@@ -31,7 +44,7 @@ func openUDP(cfg *Config, listener uint16, n int) ([]*udpSocket, error) {
 		}
 		s.listener, s.wildcard = listener, addr.Addr().IsUnspecified()
 		sockets = append(sockets, s)
-		addr = s.addr()
+		addr = s.bound
 	}
 	return sockets, nil
 }
@@ -53,14 +66,45 @@ func openUDPSocket(cfg *Config, addr netip.AddrPort, shared bool) (*udpSocket, e
 	if err != nil {
 		return nil, err
 	}
-	s := &udpSocket{conn: pc.(*net.UDPConn)}
-	if s.raw, err = s.conn.SyscallConn(); err == nil && !shared {
-		err = control(s.raw, func(fd int) error {
-			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	s, err := newUDPSocket(pc.(*net.UDPConn))
+	if err != nil || shared {
+		return s, err
+	}
+	err = control(s.raw, func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// newUDPSocket takes a socket from package net, and out of the poller, which
+// only a descriptor of its own can leave.
+func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
+	s := &udpSocket{bound: unmapped(conn.LocalAddr().(*net.UDPAddr).AddrPort())}
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = control(raw, func(fd int) error {
+			if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				return fmt.Errorf("taking a socket: %w", err)
+			}
+			err = unix.SetNonblock(fd, false) // os.NewFile hands others to the poller.
+			s.file = os.NewFile(uintptr(fd), conn.LocalAddr().String())
+			return err
 		})
 	}
+	err = errors.Join(err, conn.Close())
+	if err == nil {
+		s.raw, err = s.file.SyscallConn()
+	}
+	if err == nil {
+		err = s.openEvents()
+	}
 	if err != nil {
-		return nil, errors.Join(err, s.conn.Close())
+		s.close()
+		return nil, err
 	}
 	return s, nil
 }
@@ -96,7 +140,9 @@ func setUDPOptions(fd int, addr netip.Addr, cfg *Config, shared bool) error {
 			return fmt.Errorf("setting option %d of level %d: %w", o.name, o.level, err)
 		}
 	}
+	limit := unix.NsecToTimeval(int64(readWait))
 	return errors.Join(
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
 		setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReadBuffer),
 		setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.WriteBuffer),
 	)
@@ -109,10 +155,6 @@ func setBuffer(fd, force, plain, size int) error {
 		return nil
 	}
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, plain, size)
-}
-
-func (s *udpSocket) addr() netip.AddrPort {
-	return unmapped(s.conn.LocalAddr().(*net.UDPAddr).AddrPort())
 }
 
 // receiveDrops returns how many datagrams the kernel threw away because the
@@ -128,8 +170,13 @@ func control(raw syscall.RawConn, f func(fd int) error) error {
 	return errors.Join(raw.Control(func(fd uintptr) { err = f(int(fd)) }), err)
 }
 
+func (s *udpSocket) close() {
+	_ = s.events.Close() // Of nil too, which is an error like others.
+	_ = s.file.Close()
+}
+
 func closeUDP(sockets []*udpSocket) {
 	for _, s := range sockets {
-		_ = s.conn.Close()
+		s.close()
 	}
 }

@@ -1,8 +1,6 @@
 package transport
 
 import (
-	"errors"
-	"net"
 	"runtime"
 	"syscall"
 	"time"
@@ -26,9 +24,10 @@ type udpWorker struct {
 	behind  bool
 	// strikes counts receive errors in a row that nothing explains.
 	strikes int
+	wait    udpWait
 }
 
-// pollPause is how long a worker rests when it can neither read nor wait.
+// pollPause is how long a worker rests when it cannot read.
 const pollPause = time.Millisecond
 
 func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
@@ -36,6 +35,7 @@ func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
 		worker: t.newWorker(sock),
 		t:      t,
 		sock:   sock,
+		wait:   newUDPWait(t, sock),
 		in:     newVector(batchSize),
 		slot:   make([]byte, batchSize*slotStride),
 	}
@@ -55,23 +55,18 @@ func newUDPWorker(t *Transport, sock *udpSocket) *udpWorker {
 // run reads until the transport is closed.
 func (w *udpWorker) run() {
 	defer w.t.running.Done()
-	step := w.step
-	for {
-		err := w.sock.raw.Read(step)
-		if w.t.closing.Load() || errors.Is(err, net.ErrClosed) {
-			return
-		}
-		// The poller refuses to wait once it was told of an error on the
-		// socket and of nothing else, which takes a full send buffer besides
-		// an ICMP error. Do its work by hand until another event comes.
-		_ = w.sock.raw.Control(func(fd uintptr) { step(fd) })
-		w.t.pause(pollPause)
+	// The socket stays open while Control runs.
+	err := control(w.sock.raw, func(fd int) error {
+		w.sender.fd = uintptr(fd)
+		return w.sock.ready.Read(w.step)
+	})
+	if !w.t.closing.Load() {
+		w.t.log.warn("cannot read any more", "listener", w.t.bound[w.sock.listener].String(), "error", err)
 	}
 }
 
-// step is the whole loop of a worker. It runs as the callback of a RawConn, so
-// the descriptor stays open meanwhile. Returning false waits for the poller's
-// next event, returning true ends the Read.
+// step is the whole loop of a worker. It runs as the callback of a RawConn,
+// which waits for the poller's next event when it returns false.
 //
 // The poller is edge-triggered: it tells of a datagram that arrives, not of
 // one that is there. Waiting is right all the same after a batch that was not
@@ -80,11 +75,12 @@ func (w *udpWorker) run() {
 // event, which the poller keeps for us even while we are still at work. So the
 // second recvmmsg that would only return EAGAIN can be left out. The same
 // holds for the error queue: each entry is an event of its own.
-func (w *udpWorker) step(fd uintptr) bool {
-	w.sender.fd = fd
+func (w *udpWorker) step(events uintptr) bool {
+	fd := w.sender.fd
 	for !w.t.closing.Load() {
-		n, errno := w.in.receive(fd, 0)
+		n, errno := w.in.receive(fd, w.wait.flags)
 		if errno == unix.EINTR {
+			runtime.Gosched() // the runtime wants something of this thread
 			continue
 		}
 		now := w.t.cfg.Now()
@@ -105,7 +101,9 @@ func (w *udpWorker) step(fd uintptr) bool {
 			runtime.Gosched() // under full load, let the timers in
 		case errno == 0 || errno == unix.EAGAIN:
 			w.strikes = 0
-			return false
+			if w.wait.next(events, now, n > 0) {
+				return false
+			}
 		default:
 			w.rest(errno)
 		}

@@ -1,0 +1,119 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// busyRig is a rig with one listener, of one worker, that echoes, and a client
+// that has kept it so busy that it waits in recvmmsg.
+func busyRig(t *testing.T) (*rig, net.Conn) {
+	t.Helper()
+	before := runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // There are machines with one.
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	r := newRig()
+	r.quiet = true
+	r.onReceive = func(s *Sender, from Flow, data []byte) { s.Send(from, data) }
+	r.start(t, Config{Listeners: []Listener{loopback(UDP), loopback(UDP)}, Workers: 1, Spare: 1})
+	c := r.dialUDP(t, 0)
+	eventually(t, "a busy worker waits in recvmmsg", func() bool {
+		for range 2 * busyWaits {
+			echo(t, c)
+		}
+		return r.spare.Load() == 0
+	})
+	return r, c
+}
+
+// dialUDP connects a plain UDP client to a listener of the rig.
+func (r *rig) dialUDP(t *testing.T, listener int) net.Conn {
+	t.Helper()
+	c, err := net.Dial("udp", r.addr(listener).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func echo(t *testing.T, c net.Conn) {
+	t.Helper()
+	var b [8]byte
+	if _, err := io.WriteString(c, "ping"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Read(b[:]); err != nil || string(b[:n]) != "ping" {
+		t.Fatalf("got %q, %v", b[:n], err)
+	}
+}
+
+// TestUDPWait: a busy worker keeps a processor, one that has nothing to do any
+// more gives it back, and what comes then is not missed.
+func TestUDPWait(t *testing.T) {
+	r, c := busyRig(t)
+	for range 3 {
+		eventually(t, "a processor is given back", func() bool { return r.spare.Load() == 1 })
+		echo(t, c)
+		eventually(t, "a busy worker waits in recvmmsg", func() bool {
+			for range 2 * busyWaits {
+				echo(t, c)
+			}
+			return r.spare.Load() == 0
+		})
+	}
+}
+
+// TestUDPWaitShared: there is one processor to spare and two workers that are
+// busy.
+func TestUDPWaitShared(t *testing.T) {
+	r, c := busyRig(t)
+	other := r.dialUDP(t, 1)
+	for range 4 * busyWaits {
+		echo(t, c)
+		echo(t, other)
+		if n := r.spare.Load(); n < 0 || n > 1 { // The first may have stopped to be busy.
+			t.Fatalf("%d processors to spare", n)
+		}
+	}
+}
+
+// TestUDPWaitInterrupted: a worker that waits with a processor in its hands
+// does not keep the world from being stopped.
+func TestUDPWaitInterrupted(t *testing.T) {
+	_, c := busyRig(t)
+	for range 20 {
+		runtime.GC()
+		echo(t, c)
+	}
+}
+
+// TestUDPWaitError: an ICMP error comes while the worker waits in recvmmsg.
+func TestUDPWaitError(t *testing.T) {
+	r, c := busyRig(t)
+	closed := Flow{Proto: UDP, Remote: closedPort(t, UDP)}
+	s := r.NewSender()
+	for range 20 {
+		echo(t, c)
+		s.Send(closed, []byte("closed"))
+		s.Flush(r.Now())
+		if f := r.nextFailure(t); f.to != closed || !errors.Is(f.err, syscall.ECONNREFUSED) {
+			t.Fatalf("failed: %q to %v: %v", f.data, f.to, f.err)
+		}
+	}
+}
+
+// TestUDPWaitClosed: the transport is closed while a worker waits in recvmmsg.
+func TestUDPWaitClosed(t *testing.T) {
+	r, _ := busyRig(t)
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
