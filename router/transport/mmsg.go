@@ -80,9 +80,7 @@ func (v *vector) receive(fd uintptr, flags int) (n int, errno syscall.Errno) {
 // left. When the first of them cannot leave, errno says why.
 func (v *vector) send(fd uintptr, from, to int) (n int, errno syscall.Errno) {
 	if to-from == 1 {
-		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&v.hdr[from].Hdr)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if errno != 0 {
+		if errno := v.sendOne(fd, from); errno != 0 {
 			return 0, errno
 		}
 		return 1, 0
@@ -93,4 +91,18 @@ func (v *vector) send(fd uintptr, from, to int) (n int, errno syscall.Errno) {
 		return 0, errno
 	}
 	return int(r), 0
+}
+
+// sendOne sends one message. Without control data the kernel has less to copy
+// and to check by sendto.
+func (v *vector) sendOne(fd uintptr, i int) (errno syscall.Errno) {
+	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+	h := &v.hdr[i].Hdr
+	if h.Control != nil {
+		_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(h)), flags)
+		return errno
+	}
+	_, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(h.Iov.Base)), uintptr(h.Iov.Len), flags,
+		uintptr(unsafe.Pointer(h.Name)), uintptr(h.Namelen))
+	return errno
 }
