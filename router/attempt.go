@@ -13,7 +13,7 @@ import (
 
 // tryingDelay is when a caller that has heard nothing gets our 100. RFC 3261 section 17.2.1 wants it within 200 ms;
 // a provider that is faster than this saves the message.
-const tryingDelay = int64(150 * time.Millisecond)
+const tryingDelay = int64(130 * time.Millisecond)
 
 // advanceLocked starts the next attempt, or concludes the call when there is none. m and rq are the request when it is
 // at hand, nil otherwise.

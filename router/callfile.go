@@ -34,6 +34,7 @@ type callFile struct {
 	j        *journal
 	settings atomic.Pointer[config.Calls] // A new pointer: open it again.
 	follower follower
+	unwanted atomic.Uint64 // The last call that was not for the file.
 
 	// Of the goroutine.
 	used    *config.Calls
@@ -112,6 +113,7 @@ func (f *callFile) writeNew() error {
 		f.follower.skip()
 		return nil
 	}
+	f.follower.seq = max(f.follower.seq, f.unwanted.Load())
 	for {
 		var mark, lost uint64
 		f.batch.Reset()

@@ -32,6 +32,8 @@ type journal struct {
 	failures atomic.Uint64
 	logs     chan struct{} // A beat: time to look for what is new.
 	files    chan struct{}
+	logged   atomic.Uint64 // The last call that the log has, or does not want.
+	filing   bool          // The file was wanted at the last beat, or has not heard yet that it is not. Of who beats.
 	stop     chan struct{}
 	done     sync.WaitGroup
 }
@@ -49,13 +51,34 @@ func (j *journal) start() {
 	j.done.Go(j.file.run)
 }
 
-// beat is to be called at journalPace. Timers of their own would wake the runtime between messages (see pulse).
+// beat is to be called at journalPace, by one goroutine. Timers of their own would wake the runtime between messages (see
+// pulse), and so would a goroutine that has nothing to do.
 func (j *journal) beat() {
-	for _, c := range [...]chan struct{}{j.logs, j.files} {
-		select {
-		case c <- struct{}{}:
-		default: // It is still at work.
-		}
+	j.wanted()
+	last := j.ring.last.Load()
+	if !j.talks() {
+		j.logged.Store(last)
+	} else if j.logged.Load() != last {
+		nudge(j.logs)
+	}
+	switch wanted := j.file.wanted(); {
+	case wanted:
+		j.filing = true
+		nudge(j.files)
+	case j.filing:
+		j.filing = !nudge(j.files)
+	default:
+		j.file.unwanted.Store(last)
+	}
+}
+
+// nudge wakes a goroutine, unless it is still at work.
+func nudge(c chan<- struct{}) bool {
+	select {
+	case c <- struct{}{}:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -86,22 +109,19 @@ func (j *journal) talks() bool { return j.log.Enabled(context.Background(), slog
 
 func (j *journal) runLog() {
 	f := follower{ring: j.ring}
-	for {
+	for more := true; more; {
 		select {
 		case <-j.logs:
-			j.wanted()
-			j.logNew(&f)
 		case <-j.stop:
-			j.logNew(&f)
-			return
+			more = false
 		}
+		j.logNew(&f)
 	}
 }
 
 // logNew writes a line for each call that is new.
 func (j *journal) logNew(f *follower) {
-	if !j.talks() {
-		f.skip()
+	if f.seq = max(f.seq, j.logged.Load()); !j.talks() {
 		return
 	}
 	for e := f.next(); e != nil; e = f.next() {
@@ -109,6 +129,7 @@ func (j *journal) logNew(f *follower) {
 		j.logLost.Add(lost)
 		j.write(e, lost)
 	}
+	j.logged.Store(f.seq)
 }
 
 // write logs a call, with the time at which it ended.

@@ -266,13 +266,13 @@ func (r *Router) family() string {
 	}
 }
 
-// pace is how often the timer goroutine looks for what is due: every second step of the wheel, unless a test shortened
-// T1 to where that would show.
+// pace is how often the timer goroutine looks for what is due, unless a test shortened T1 to where that would show. It is
+// little against T1, and each time costs as much as a message.
 func (r *Router) pace() time.Duration {
 	if r.timing.T1 < 200*time.Millisecond {
 		return r.wheel.Tick()
 	}
-	return 2 * r.wheel.Tick()
+	return 4 * r.wheel.Tick()
 }
 
 // first builds the first snapshot: of a catalog that is good, or not at all.
