@@ -9,7 +9,7 @@
 // them with one more. Nothing on this way allocates, locks or starts a
 // goroutine:
 //
-//	poller ──> recvmmsg ──> Handler.Receive ─┐ for each datagram
+//	wait ────> recvmmsg ──> Handler.Receive ─┐ for each datagram
 //	  ^                        Sender.Send <─┘ copies into the arena
 //	  │                             │
 //	  │                             v
@@ -17,6 +17,9 @@
 //
 //	arena   | INVITE → B | 100 → A | INVITE → B | 180 → A | free ...      |
 //	         one datagram each, in the order of Send       256 KiB, 64 at most
+//
+// Waiting is the poller's, or recvmmsg's own while the worker is busy and there
+// is a processor to spare.
 //
 // A stream's way. Each connection has a goroutine that reads and one that
 // writes when the kernel's buffer is full. Messages go to a Handler borrowed

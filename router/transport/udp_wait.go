@@ -62,6 +62,16 @@ func (w *udpWait) next(events uintptr, now int64, some bool) bool {
 	return !busy || !w.enter(int(events))
 }
 
+// full is told after each batch that was full. Under full load the timers must be
+// let in; a worker that keeps a processor of its own leaves them another, and to
+// call the scheduler then would wake a thread each time, to look for work that
+// is not there.
+func (w *udpWait) full(events uintptr) {
+	if w.flags == unix.MSG_DONTWAIT && !w.enter(int(events)) {
+		runtime.Gosched()
+	}
+}
+
 // enter begins to wait in recvmmsg, unless no processor can be spared.
 func (w *udpWait) enter(events int) bool {
 	if w.spare.Add(-1) < 0 {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // busyRig is a rig with one listener, of one worker, that echoes, and a client
@@ -115,5 +117,31 @@ func TestUDPWaitClosed(t *testing.T) {
 	r, _ := busyRig(t)
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUDPWaitFull: a full batch is reason enough to keep a processor, for the
+// first worker that asks.
+func TestUDPWaitFull(t *testing.T) {
+	before := runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	tr, err := Listen(Config{
+		Listeners:  []Listener{loopback(UDP), loopback(UDP)},
+		NewHandler: func(*Sender) Handler { return nil },
+		Workers:    1, Spare: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	for i, want := range []int{unix.MSG_WAITFORONE, unix.MSG_DONTWAIT} {
+		sock := tr.sockets[i][0]
+		w := newUDPWait(tr, sock)
+		if err := control(sock.ready, func(events int) error { w.full(uintptr(events)); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if w.flags != want || tr.spare.Load() != 0 {
+			t.Errorf("worker %d: flags %#x, want %#x; %d processors to spare", i, w.flags, want, tr.spare.Load())
+		}
 	}
 }

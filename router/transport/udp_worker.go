@@ -98,7 +98,7 @@ func (w *udpWorker) step(events uintptr) bool {
 		switch {
 		case n == batchSize:
 			w.strikes = 0
-			runtime.Gosched() // under full load, let the timers in
+			w.wait.full(events)
 		case errno == 0 || errno == unix.EAGAIN:
 			w.strikes = 0
 			if w.wait.next(events, now, n > 0) {
