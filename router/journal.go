@@ -54,15 +54,15 @@ func (j *journal) start() {
 // beat is to be called at journalPace, by one goroutine. Timers of their own would wake the runtime between messages (see
 // pulse), and so would a goroutine that has nothing to do.
 func (j *journal) beat() {
-	j.wanted()
+	log, file := j.wanted()
 	last := j.ring.last.Load()
-	if !j.talks() {
+	if !log {
 		j.logged.Store(last)
 	} else if j.logged.Load() != last {
 		nudge(j.logs)
 	}
-	switch wanted := j.file.wanted(); {
-	case wanted:
+	switch {
+	case file:
 		j.filing = true
 		nudge(j.files)
 	case j.filing:
@@ -99,10 +99,12 @@ func (j *journal) close() {
 	}
 }
 
-// wanted finds out whether somebody wants to know of calls, and what time it is.
-func (j *journal) wanted() {
+// wanted finds out whether the log, the file or anybody wants to know of calls, and what time it is.
+func (j *journal) wanted() (log, file bool) {
+	log, file = j.talks(), j.file.wanted()
 	j.ring.epoch.Store(time.Now().UnixNano() - j.clock())
-	j.ring.active.Store(j.ring.keep > 0 || j.talks() || j.file.wanted())
+	j.ring.active.Store(j.ring.keep > 0 || log || file)
+	return log, file
 }
 
 func (j *journal) talks() bool { return j.log.Enabled(context.Background(), slog.LevelInfo) }

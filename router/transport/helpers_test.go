@@ -210,10 +210,9 @@ func tcpPeer(t *testing.T) *net.TCPListener {
 	return ln
 }
 
-// dialTCP connects a plain TCP client to a listener of the rig.
-func (r *rig) dialTCP(t *testing.T, listener int) *net.TCPConn {
+// lent closes a connection with the test, which waits at most for so long.
+func lent[C net.Conn](t *testing.T, c C, err error) C {
 	t.Helper()
-	c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(r.addr(listener)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +223,13 @@ func (r *rig) dialTCP(t *testing.T, listener int) *net.TCPConn {
 	return c
 }
 
+// dialTCP connects a plain TCP client to a listener of the rig.
+func (r *rig) dialTCP(t *testing.T, listener int) *net.TCPConn {
+	t.Helper()
+	c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(r.addr(listener)))
+	return lent(t, c, err)
+}
+
 // accept takes the next connection to a plain listener.
 func accept(t *testing.T, ln *net.TCPListener) *net.TCPConn {
 	t.Helper()
@@ -231,14 +237,7 @@ func accept(t *testing.T, ln *net.TCPListener) *net.TCPConn {
 		t.Fatal(err)
 	}
 	c, err := ln.AcceptTCP()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return lent(t, c, err)
 }
 
 func write(t *testing.T, c net.Conn, s string) {

@@ -64,7 +64,7 @@ func (v *vector) setBuffer(i int, b []byte) {
 // process: half the processor time, a third of the context switches. The
 // price is that a collection may wait for a full batch to be sent, about a
 // millisecond. Who calls receive without it has a processor to spare (see
-// udpWorker.step), and readWait sees to it that the runtime can have it back.
+// udpWait), and readWait sees to it that the runtime can have it back.
 
 // receive takes what has come. With 0 datagrams errno says why.
 func (v *vector) receive(fd uintptr, flags int) (n int, errno syscall.Errno) {

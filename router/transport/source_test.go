@@ -11,18 +11,12 @@ import (
 	"time"
 )
 
-// dialUDP opens a socket that takes datagrams from one address only.
+// dialUDP opens a socket that takes datagrams from one address only; from may be
+// left to the kernel.
 func dialUDP(t *testing.T, from, to netip.AddrPort) *net.UDPConn {
 	t.Helper()
 	c, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(from), net.UDPAddrFromAddrPort(to))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return lent(t, c, err)
 }
 
 // TestUDPWildcard: what a wildcard listener answers leaves from the address

@@ -87,11 +87,12 @@ func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		err = control(raw, func(fd int) error {
-			if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
 				return fmt.Errorf("taking a socket: %w", err)
 			}
-			err = unix.SetNonblock(fd, false) // os.NewFile hands others to the poller.
-			s.file = os.NewFile(uintptr(fd), conn.LocalAddr().String())
+			err = unix.SetNonblock(own, false) // os.NewFile hands others to the poller.
+			s.fd, s.file = own, os.NewFile(uintptr(own), s.bound.String())
 			return err
 		})
 	}

@@ -74,11 +74,7 @@ func (w *udpWait) full(events uintptr) {
 
 // enter begins to wait in recvmmsg, unless no processor can be spared.
 func (w *udpWait) enter(events int) bool {
-	if w.spare.Add(-1) < 0 {
-		w.spare.Add(1)
-		return false
-	}
-	if w.sock.unwatch(events) != nil {
+	if w.spare.Add(-1) < 0 || w.sock.unwatch(events) != nil {
 		w.spare.Add(1)
 		return false
 	}
@@ -104,7 +100,7 @@ func (s *udpSocket) openEvents() error {
 		return fmt.Errorf("making an epoll descriptor: %w", err)
 	}
 	if err = unix.SetNonblock(fd, true); err == nil { // os.NewFile hands those to the poller.
-		err = control(s.raw, func(sock int) error { s.fd = sock; return s.watch(fd) })
+		err = s.watch(fd)
 	}
 	s.events = os.NewFile(uintptr(fd), "epoll")
 	if err == nil {

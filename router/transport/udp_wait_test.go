@@ -2,59 +2,52 @@ package transport
 
 import (
 	"errors"
-	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// busyRig is a rig with one listener, of one worker, that echoes, and a client
-// that has kept it so busy that it waits in recvmmsg.
+// twoProcessors sees to it that there is one to spare. There are machines with
+// one.
+func twoProcessors(t *testing.T) {
+	t.Helper()
+	before := runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
+// busyRig is a rig with two listeners, of one worker each, that echoes, and a
+// client that has kept the first so busy that it waits in recvmmsg.
 func busyRig(t *testing.T) (*rig, net.Conn) {
 	t.Helper()
-	before := runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // There are machines with one.
-	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	twoProcessors(t)
 	r := newRig()
 	r.quiet = true
 	r.onReceive = func(s *Sender, from Flow, data []byte) { s.Send(from, data) }
 	r.start(t, Config{Listeners: []Listener{loopback(UDP), loopback(UDP)}, Workers: 1, Spare: 1})
-	c := r.dialUDP(t, 0)
+	c := dialUDP(t, netip.AddrPort{}, r.addr(0))
+	r.keepBusy(t, c)
+	return r, c
+}
+
+// keepBusy sends until a worker waits in recvmmsg.
+func (r *rig) keepBusy(t *testing.T, c net.Conn) {
+	t.Helper()
 	eventually(t, "a busy worker waits in recvmmsg", func() bool {
 		for range 2 * busyWaits {
 			echo(t, c)
 		}
 		return r.spare.Load() == 0
 	})
-	return r, c
-}
-
-// dialUDP connects a plain UDP client to a listener of the rig.
-func (r *rig) dialUDP(t *testing.T, listener int) net.Conn {
-	t.Helper()
-	c, err := net.Dial("udp", r.addr(listener).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 func echo(t *testing.T, c net.Conn) {
 	t.Helper()
-	var b [8]byte
-	if _, err := io.WriteString(c, "ping"); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := c.Read(b[:]); err != nil || string(b[:n]) != "ping" {
-		t.Fatalf("got %q, %v", b[:n], err)
-	}
+	write(t, c, "ping")
+	read(t, c, "ping")
 }
 
 // TestUDPWait: a busy worker keeps a processor, one that has nothing to do any
@@ -64,12 +57,7 @@ func TestUDPWait(t *testing.T) {
 	for range 3 {
 		eventually(t, "a processor is given back", func() bool { return r.spare.Load() == 1 })
 		echo(t, c)
-		eventually(t, "a busy worker waits in recvmmsg", func() bool {
-			for range 2 * busyWaits {
-				echo(t, c)
-			}
-			return r.spare.Load() == 0
-		})
+		r.keepBusy(t, c)
 	}
 }
 
@@ -77,7 +65,7 @@ func TestUDPWait(t *testing.T) {
 // busy.
 func TestUDPWaitShared(t *testing.T) {
 	r, c := busyRig(t)
-	other := r.dialUDP(t, 1)
+	other := dialUDP(t, netip.AddrPort{}, r.addr(1))
 	for range 4 * busyWaits {
 		echo(t, c)
 		echo(t, other)
@@ -123,8 +111,7 @@ func TestUDPWaitClosed(t *testing.T) {
 // TestUDPWaitFull: a full batch is reason enough to keep a processor, for the
 // first worker that asks.
 func TestUDPWaitFull(t *testing.T) {
-	before := runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
-	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	twoProcessors(t)
 	tr, err := Listen(Config{
 		Listeners:  []Listener{loopback(UDP), loopback(UDP)},
 		NewHandler: func(*Sender) Handler { return nil },
