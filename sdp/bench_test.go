@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -59,6 +60,19 @@ func BenchmarkFilter(b *testing.B) {
 			}
 		})
 	}
+	b.Run("eight codecs to two, never seen", func(b *testing.B) {
+		p, offer := compile(b, "PCMU,PCMA"), []byte(crlf(benchOffer))
+		dst := make([]byte, 0, 2*len(offer))
+		mode := bytes.Index(offer, []byte("mode=20"))
+		n := 0
+		b.ReportAllocs()
+		b.SetBytes(int64(len(offer)))
+		for b.Loop() {
+			n++
+			offer[mode+5], offer[mode+6] = byte('0'+n%10), byte('0'+n/10%10)
+			p.Filter(dst, offer)
+		}
+	})
 }
 
 func BenchmarkFilterBody(b *testing.B) {

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"bytes"
 	"math"
 	"slices"
 )
@@ -27,10 +28,35 @@ func (p *Policy) Filter(dst, body []byte) ([]byte, Outcome) {
 	m, _ := scratch.Get().(*media)
 	defer scratch.Put(m)
 	w := walker{body: body}
+	w.open()
+	tail := w.tailAt()
+	if tail == 0 {
+		return p.filter(m, &w, dst)
+	}
+	if known, result := m.memo.find(p, asksFilter, body[tail:]); known != nil {
+		if known.outcome != Edited {
+			return dst, known.outcome
+		}
+		return append(append(slices.Grow(dst, len(body)), body[:tail]...), result...), Edited
+	}
+	out, outcome := p.filter(m, &w, dst)
+	k := memoKey{policy: p, question: asksFilter, outcome: outcome}
+	switch result := out[len(dst):]; {
+	case outcome != Edited:
+		m.memo.add(k, body[tail:], nil)
+	case bytes.HasPrefix(result, body[:tail]): // Else the port became 0.
+		m.memo.add(k, body[tail:], result[tail:])
+	}
+	return out, outcome
+}
+
+// filter filters from the first m-line on, on which the walker stands.
+func (p *Policy) filter(m *media, w *walker, dst []byte) ([]byte, Outcome) {
+	body := w.body
 	out := dst
 	copied := 0 // How much of body is in out.
 	on, off, edited := 0, 0, false
-	for w.open(); w.more(); {
+	for w.more() {
 		if !w.section(p, m) {
 			break
 		}
@@ -111,8 +137,23 @@ func (p *Policy) Violates(answer []byte) bool {
 	m, _ := scratch.Get().(*media)
 	defer scratch.Put(m)
 	w := walker{body: answer}
+	w.open()
+	tail := w.tailAt()
+	if tail == 0 {
+		return p.violates(m, &w)
+	}
+	if known, _ := m.memo.find(p, asksViolates, answer[tail:]); known != nil {
+		return known.violates
+	}
+	found := p.violates(m, &w)
+	m.memo.add(memoKey{policy: p, question: asksViolates, violates: found}, answer[tail:], nil)
+	return found
+}
+
+// violates reads from the first m-line on, on which the walker stands.
+func (p *Policy) violates(m *media, w *walker) bool {
 	found := false
-	for w.open(); w.more(); {
+	for w.more() {
 		if !w.section(p, m) {
 			break
 		}

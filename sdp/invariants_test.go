@@ -16,6 +16,7 @@ var mayGo = regexp.MustCompile(`^a=(rtpmap|fmtp|rtcp-fb|imageattr|rid):`)
 // checkInvariants filters a body and checks what holds for each body and each policy.
 func checkInvariants(tb testing.TB, p *Policy, body []byte) {
 	tb.Helper()
+	checkMemo(tb, p, body)
 	before := bytes.Clone(body)
 	out, outcome := p.Filter(nil, body)
 	if !bytes.Equal(body, before) {

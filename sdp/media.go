@@ -55,6 +55,8 @@ type media struct {
 	kept  [maxPayload + 1]uint8 // What chosen leaves: places in payloads, in their new order.
 	stays int                   // How many of kept are used.
 	off   bool                  // No codec stays: the section is to be switched off.
+
+	memo memo // Not of the section, but of those before it.
 }
 
 // open reads an m-line, body[start:stop]. It reports false when it is none.

@@ -22,7 +22,9 @@
 // The edit works on lines: what it does not name leaves byte for byte, with its own line ending. A description is
 // edited as a whole or not at all.
 //
-// Everything here is a pure function over the caller's bytes. Nothing allocates when the destination is big enough.
+// Everything here is a pure function over the caller's bytes. Nothing allocates when the destination is big enough. What
+// became of the last descriptions is remembered: one that differs from them only in the session's lines and in the port
+// of its only section is not read again.
 package sdp
 
 // Outcome tells what Filter and FilterBody did with a body.

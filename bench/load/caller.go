@@ -108,6 +108,7 @@ func (e *Engine) answered(c *call, m *message) {
 		b = e.text.request(b, "BYE ", branchBye, m.id, target, routes, m.to, e.text.lateByeTail)
 		c.ends[keptBYE] = uint16(len(b))
 		b = e.text.request(b, "INVITE ", branchRenew, m.id, target, routes, m.to, e.text.renewTail)
+		b = append(b, e.text.offer.of(m.id)...)
 		c.ends[keptRenew] = uint16(len(b))
 		b = e.text.request(b, "ACK ", branchRenewAck, m.id, target, routes, m.to, e.text.renewAckTail)
 		c.ends[keptRenewACK] = uint16(len(b))

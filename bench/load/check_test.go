@@ -16,13 +16,18 @@ func dressed(t *testing.T) string {
 	n := dialled()
 	s := string(text().invite(nil, 3, n))
 	head, _, _ := strings.Cut(s, "\r\n\r\n")
-	body := string(newProviderText(DefaultConfig().Answers, DefaultConfig().Caller).filter)
+	body := string(filtered(3))
 	head = strings.Replace(head, "INVITE sip:"+n.Dial+"@127.0.0.1:5060", "INVITE sip:"+n.First+"@127.0.0.2:5060", 1)
 	head = strings.Replace(head, "\r\nVia:", "\r\nRecord-Route: <sip:127.0.0.1;lr;k=abc>\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nVia:", 1)
 	head = strings.Replace(head, "Max-Forwards: 70", "Max-Forwards: 69", 1)
 	at := strings.Index(head, "Content-Length: ")
 	head = head[:at] + "Content-Length: " + strconv.Itoa(len(body))
 	return head + "\r\nX-Account: " + table.Account + "\r\nX-Trace-Id: abc\r\n\r\n" + body
+}
+
+// filtered is the body that a provider must get.
+func filtered(id uint32) []byte {
+	return newProviderText(DefaultConfig().Answers, DefaultConfig().Caller).filter.of(id)
 }
 
 func TestInviteChecks(t *testing.T) {
@@ -57,7 +62,7 @@ func TestInviteChecks(t *testing.T) {
 		"Max-Forwards kept":       {replace("Max-Forwards: 69", "Max-Forwards: 70"), []fault{faultMaxForwards}},
 		"no Via of the proxy":     {replace("Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\n", ""), []fault{faultVia}},
 	}
-	body := newProviderText(DefaultConfig().Answers, DefaultConfig().Caller).filter
+	body := filtered(3)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var m message

@@ -33,7 +33,7 @@ func (e *Engine) check(m *message, which int) {
 	if which == legSecond {
 		want = e.number(m.id).Second
 	}
-	if bad := checkInvite(m, want, e.provider.filter); bad != 0 {
+	if bad := checkInvite(m, want, e.provider.filter.of(m.id)); bad != 0 {
 		e.count.found(bad)
 	}
 }
@@ -72,11 +72,11 @@ func (e *Engine) answer(m *message, from mmsg.Addr, stamp int64) {
 // renewal accepts a re-INVITE, which is checked as the first INVITE was.
 func (e *Engine) renewal(m *message, from mmsg.Addr) {
 	e.inDialog(m)
-	if !e.cfg.NoChecks && !bytes.Equal(m.body, e.provider.filter) {
+	if !e.cfg.NoChecks && !bytes.Equal(m.body, e.provider.filter.of(m.id)) {
 		e.count.found(1 << faultCodecs)
 	}
 	b := appendHead(e.answers.Slot(), "SIP/2.0 200 OK\r\n", m, false, "")
-	e.answers.Queue(append(b, e.provider.answer...), from, nil)
+	e.answers.Queue(e.provider.accepting(b, m.id), from, nil)
 }
 
 // inDialog checks an ACK or BYE. A proxy may send its own, to end a branch that was answered when another had won.
@@ -104,7 +104,7 @@ func (e *Engine) ring(s *line, which int, m *message, from mmsg.Addr, stamp int6
 	switch {
 	case first:
 		b = appendHead(e.buffers.get(), "SIP/2.0 200 OK\r\n", m, true, answerTags[which])
-		e.final(s, which, m.id, append(b, e.provider.answer...), from, int64(e.plan.Ring))
+		e.final(s, which, m.id, e.provider.accepting(b, m.id), from, int64(e.plan.Ring))
 	case l.sent && l.reply != nil:
 		s.Queue(append(s.Slot(), l.reply...), l.to, nil)
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/voipbin/dialrouter/bench/table"
 )
 
-// The offer is what a PBX with many codecs sends. What remains of it must be sdpFiltered.
+// The offer is what a PBX with many codecs sends. What remains of it must be sdpFiltered. The session and the port are of
+// one call; see description.
 const (
 	sdpHead = "v=0\r\no=- 3926418312 3926418312 IN IP4 %s\r\ns=call\r\nc=IN IP4 %[1]s\r\nt=0 0\r\n"
 
@@ -22,9 +23,39 @@ const (
 	sdpFiltered = "m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n" +
 		"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
 
-	sdpAnswer = "v=0\r\no=sbc 771204 771204 IN IP4 %s\r\ns=sbc\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0 101\r\n" +
+	sdpAnswer = "v=0\r\no=sbc 3926418312 3926418312 IN IP4 %s\r\ns=sbc\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\n" +
 		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
 )
+
+// description is a session description that is another one for each call, as those of real user agents are: its
+// session, and its port.
+type description struct {
+	text    []byte
+	session int // Where the session's number begins, and after a blank its version.
+	port    int
+}
+
+func describe(text string) description {
+	return description{[]byte(text), strings.Index(text, "3926418312"), strings.Index(text, "40000")}
+}
+
+// of returns the description of a call. It is valid until the next one.
+func (d *description) of(id uint32) []byte {
+	const digits = 10
+	session := 3_000_000_000 + uint64(id)
+	putDigits(d.text[d.session:d.session+digits], session)
+	putDigits(d.text[d.session+digits+1:d.session+2*digits+1], session)
+	putDigits(d.text[d.port:d.port+len("40000")], 10_000+2*uint64(id%25_000))
+	return d.text
+}
+
+// putDigits fills b with the last decimal digits of v.
+func putDigits(b []byte, v uint64) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + v%10)
+		v /= 10
+	}
+}
 
 const (
 	userAgent = "User-Agent: ExamplePBX/4.2.0 (load test)\r\n"
@@ -42,7 +73,8 @@ type callerText struct {
 	callID     string // Between From tag and Call-ID.
 	afterID    string // Rest of the Call-ID.
 	toURI      string // To up to the number dialled.
-	inviteTail string // After the number dialled: the rest of the INVITE and its body.
+	inviteTail string // After the number dialled: the rest of the INVITE but for its body.
+	offer      description
 	ackTail    string
 	byeTail    string
 
@@ -56,7 +88,7 @@ func newCallerText(caller, proxy netip.AddrPort, stream bool, run uint32) *calle
 		transport = "tcp"
 	}
 	ip := caller.Addr().String()
-	sdp := fmt.Sprintf(sdpHead, ip) + sdpOffer
+	offer := describe(fmt.Sprintf(sdpHead, ip) + sdpOffer)
 	via := fmt.Sprintf("Via: SIP/2.0/%s %s;branch=z9hG4bK-%08x-", strings.ToUpper(transport), caller, run)
 	return &callerText{
 		run:      run,
@@ -71,12 +103,13 @@ func newCallerText(caller, proxy netip.AddrPort, stream bool, run uint32) *calle
 			"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, PRACK\r\n"+
 			"Supported: timer, replaces, norefersub, 100rel\r\nSession-Expires: 1800;refresher=uac\r\nMin-SE: 90\r\n"+
 			"P-Asserted-Identity: \"Alice Example\" <sip:+15557654321@%s>\r\n"+
-			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", proxy, caller, transport, ip, len(sdp), sdp),
+			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n", proxy, caller, transport, ip, len(offer.text)),
+		offer:   offer,
 		ackTail: "CSeq: 1 ACK\r\n" + userAgent + "Content-Length: 0\r\n\r\n",
 		byeTail: "CSeq: 2 BYE\r\n" + userAgent + "Content-Length: 0\r\n\r\n",
 
 		renewTail: fmt.Sprintf("CSeq: %d INVITE\r\nContact: <sip:+15557654321@%s;transport=%s>\r\n"+userAgent+
-			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", cseqRenew, caller, transport, len(sdp), sdp),
+			"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n", cseqRenew, caller, transport, len(offer.text)),
 		renewAckTail: fmt.Sprintf("CSeq: %d ACK\r\n"+userAgent+"Content-Length: 0\r\n\r\n", cseqRenew),
 		lateByeTail:  fmt.Sprintf("CSeq: %d BYE\r\n"+userAgent+"Content-Length: 0\r\n\r\n", cseqRenew+1),
 	}
@@ -98,7 +131,7 @@ func (t *callerText) invite(b []byte, id uint32, n *table.Number) []byte {
 	b = append(append(append(b, "INVITE sip:"...), n.Dial...), t.toProxy...)
 	b = t.dialog(b, id, branchInvite, nil)
 	b = append(append(b, t.toURI...), n.Dial...)
-	return append(b, t.inviteTail...)
+	return append(append(b, t.inviteTail...), t.offer.of(id)...)
 }
 
 // dialog appends what follows "branch=z9hG4bK-run-": the call's number and all headers up to Call-ID.
@@ -128,25 +161,32 @@ func (t *callerText) ackRejected(b []byte, id uint32, n *table.Number, to []byte
 type providerText struct {
 	contact []byte // The URI in Contact, and so the Request-URI of what comes within the dialog.
 	ringing string
-	answer  string
-	filter  []byte // The body that must arrive.
-	caller  []byte // What the caller's Vias hold: where it is.
+	accept  string      // Of a 200 to an INVITE, but for its body.
+	answer  description // Its body.
+	filter  description // The body that must arrive.
+	caller  []byte      // What the caller's Vias hold: where it is.
 }
 
 func newProviderText(provider, caller netip.AddrPort) *providerText {
 	ip := provider.Addr().String()
-	sdp := fmt.Sprintf(sdpAnswer, ip)
+	answer := describe(fmt.Sprintf(sdpAnswer, ip))
 	contact := fmt.Sprintf("sip:%s;transport=udp", provider)
 	head := "Contact: <" + contact + ">\r\n" + server
 	return &providerText{
 		contact: []byte(contact),
 		ringing: head + "Content-Length: 0\r\n\r\n",
-		answer: head + "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE\r\nSupported: timer\r\nRequire: timer\r\n" +
+		accept: head + "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE\r\nSupported: timer\r\nRequire: timer\r\n" +
 			"Session-Expires: 1800;refresher=uac\r\nContent-Type: application/sdp\r\n" +
-			fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(sdp), sdp),
+			fmt.Sprintf("Content-Length: %d\r\n\r\n", len(answer.text)),
+		answer: answer,
 		caller: []byte(" " + caller.String() + ";"),
-		filter: []byte(fmt.Sprintf(sdpHead, caller.Addr()) + sdpFiltered),
+		filter: describe(fmt.Sprintf(sdpHead, caller.Addr()) + sdpFiltered),
 	}
+}
+
+// accepting appends what a 200 to the INVITE of a call ends with.
+func (t *providerText) accepting(b []byte, id uint32) []byte {
+	return append(append(b, t.accept...), t.answer.of(id)...)
 }
 
 const (
