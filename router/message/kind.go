@@ -50,8 +50,8 @@ func (k Kind) singleton() bool {
 }
 
 // usual finds the kind of a line that begins with one of the headers of nearly every message in the RFC's spelling, its
-// colon behind it, and the length of the name. It is only there for speed: it is Other for a line that kindOf has to
-// look at.
+// colon behind it, and the length of the name. It is only there for speed: the length is 0 for a line that kindOf has to
+// look at. What it is given may go on behind the line.
 func usual(line []byte) (Kind, int) {
 	if len(line) < len("Content-Length:") {
 		return Other, 0
@@ -100,6 +100,21 @@ func usual(line []byte) (Kind, int) {
 		}
 		if string(line[:13]) == "Record-Route:" {
 			return RecordRoute, len("Record-Route")
+		}
+	case 'U':
+		if string(line[:11]) == "User-Agent:" {
+			return Other, len("User-Agent")
+		}
+	case 'S':
+		if string(line[:7]) == "Server:" {
+			return Other, len("Server")
+		}
+		if string(line[:10]) == "Supported:" {
+			return Other, len("Supported")
+		}
+	case 'A':
+		if string(line[:6]) == "Allow:" {
+			return Other, len("Allow")
 		}
 	}
 	return Other, 0

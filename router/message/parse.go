@@ -77,8 +77,8 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 			m.HeadersEnd, m.BodyStart = uint32(pos), uint32(pos+2)
 			break
 		}
-		// The end of the line, and of the lines folded into it.
-		end := pos
+		// The end of the line, and of the lines folded into it; the text ends before its line break.
+		end, text := pos, pos
 		for {
 			n := bytes.IndexByte(buf[end:], '\n')
 			if n < 0 {
@@ -89,8 +89,10 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 				return ErrHeadersEnd
 			}
 			end += n + 1
-			if n > 0 && buf[end-2] == '\r' {
+			text = end - 1
+			if n > 0 && buf[text-1] == '\r' {
 				returns++
+				text--
 			}
 			if end >= len(buf) || buf[end] != ' ' && buf[end] != '\t' {
 				break
@@ -100,7 +102,7 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 			m.HeadersEnd, m.BodyStart = uint32(pos), uint32(len(buf))
 			return ErrTooManyHeaders
 		}
-		if f := m.header(pos, end); f != nil && fault == nil {
+		if f := m.header(pos, text, end); f != nil && fault == nil {
 			fault = f
 		}
 		pos = end
@@ -114,12 +116,12 @@ func (m *Message) headers(pos int, cut bool) *Fault {
 
 var carriageReturn = []byte{'\r'} //nolint:gochecknoglobals // A constant; bytes.Count wants a slice.
 
-// header indexes one header line [pos, end), its line end included.
-func (m *Message) header(pos, end int) *Fault {
-	line := m.Buf[pos:end]
-	kind, name := usual(line)
+// header indexes one header line [pos, end), its line break included, which begins at stop.
+func (m *Message) header(pos, stop, end int) *Fault {
+	line := m.Buf[pos:stop]
+	kind, name := usual(m.Buf[pos:])
 	start := name
-	if kind == Other {
+	if name == 0 {
 		// A name with anything but token characters would be read differently by the next element.
 		for name < len(line) && tokenChars[line[name]] {
 			name++
@@ -137,18 +139,18 @@ func (m *Message) header(pos, end int) *Fault {
 		}
 	}
 	start++
-	stop := len(line)
-	for stop > start && isSpace(line[stop-1]) {
-		stop--
+	last := len(line)
+	for last > start && isSpace(line[last-1]) {
+		last--
 	}
-	for start < stop && isSpace(line[start]) {
+	for start < last && isSpace(line[start]) {
 		start++
 	}
 	p := uint32(pos)
 	m.Headers = append(m.Headers, Header{
 		Line:  Span{p, uint32(end)},
 		Name:  Span{p, p + uint32(name)},
-		Value: Span{p + uint32(start), p + uint32(stop)},
+		Value: Span{p + uint32(start), p + uint32(last)},
 		Kind:  kind,
 	})
 	if kind == Other {
@@ -205,4 +207,5 @@ func ParseUint(b []byte, limit uint64) (uint32, bool) {
 	return uint32(n), true
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+// isSpace asks first what is false of nearly all bytes.
+func isSpace(c byte) bool { return c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n') }
