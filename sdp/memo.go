@@ -8,8 +8,8 @@ import "bytes"
 //	v=0 ... m=audio 40000| RTP/AVP 8 0 101 CRLF a=rtpmap: ... to the end of the body
 //	                      `-- the tail
 //
-// So what became of the last tails is remembered, and read once. It is found by the tail's bytes, all of them, and so
-// is what would come out anyway: reading the tail depends on nothing in front of it but that the port is not 0.
+// So what became of the last tails is remembered. It is found by the policy and all of the tail's bytes, and nothing
+// else decides what becomes of a tail, but that the port in front of it is not 0.
 const (
 	memoEntries = 16
 	memoRoom    = 1280 // The longest tail together with what became of it, in bytes: browsers' are longer, and never the same.
@@ -73,11 +73,7 @@ func (w *walker) tailAt() int {
 	if !w.more() || !hasPrefix(w.body[w.start:w.stop], kind) {
 		return 0
 	}
-	from := w.start + len(kind)
-	at := from
-	for at < w.stop && w.body[at] != ' ' {
-		at++
-	}
+	from, at := word(w.body, w.start+len(kind), w.stop)
 	if port, ok := portNumber(w.body[from:at]); !ok || port == 0 || at == w.stop {
 		return 0
 	}

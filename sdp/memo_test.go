@@ -29,11 +29,9 @@ func checkMemo(tb testing.TB, p *Policy, body []byte) {
 		for _, head := range []string{"v=0\r\n", "v=0\r\ns=a\rb\r\n", "v=0\r\ns=\x00\r\n", "v=0\n", "", "v=0\r\nm=audio 0 RTP/AVP 0\r\n", "v=0\r\nm=audio 9 RTP/AVP 0\r\n"} {
 			bodies = append(bodies, append([]byte(head), body[at:]...))
 		}
-		if end := bytes.IndexByte(body[at:], ' '); end >= 0 {
-			if rest := bytes.IndexByte(body[at+end+1:], ' '); rest >= 0 {
-				for _, port := range []string{"0", "00", "9", "40002", "40000/2", "70000", "x", "9\r"} {
-					bodies = append(bodies, slices.Concat(body[:at+end+1], []byte(port), body[at+end+1+rest:]))
-				}
+		if parts := bytes.SplitN(body[at:], []byte{' '}, 3); len(parts) == 3 {
+			for _, port := range []string{"0", "00", "9", " 9", "40002", "40002\t", "40000/2", "70000", "x", "9\r"} {
+				bodies = append(bodies, slices.Concat(body[:at], parts[0], []byte(" "+port+" "), parts[2]))
 			}
 		}
 	}
