@@ -13,17 +13,21 @@ import (
 // The offer is what a PBX with many codecs sends. What remains of it must be sdpFiltered. The session and the port are of
 // one call; see description.
 const (
-	sdpHead = "v=0\r\no=- 3926418312 3926418312 IN IP4 %s\r\ns=call\r\nc=IN IP4 %[1]s\r\nt=0 0\r\n"
+	anySession = "3926418312"
+	anyPort    = "40000"
 
-	sdpOffer = "m=audio 40000 RTP/AVP 96 9 0 8 18 97 3 101\r\na=rtpmap:96 opus/48000/2\r\n" +
+	sdpHead = "v=0\r\no=- " + anySession + " " + anySession + " IN IP4 %s\r\ns=call\r\nc=IN IP4 %[1]s\r\nt=0 0\r\n"
+
+	sdpOffer = "m=audio " + anyPort + " RTP/AVP 96 9 0 8 18 97 3 101\r\na=rtpmap:96 opus/48000/2\r\n" +
 		"a=fmtp:96 minptime=10;useinbandfec=1\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n" +
 		"a=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\na=rtpmap:97 iLBC/8000\r\na=fmtp:97 mode=20\r\na=rtpmap:3 GSM/8000\r\n" +
 		"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
 
-	sdpFiltered = "m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n" +
+	sdpFiltered = "m=audio " + anyPort + " RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n" +
 		"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
 
-	sdpAnswer = "v=0\r\no=sbc 3926418312 3926418312 IN IP4 %s\r\ns=sbc\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\n" +
+	sdpAnswer = "v=0\r\no=sbc " + anySession + " " + anySession + " IN IP4 %s\r\ns=sbc\r\nc=IN IP4 %[1]s\r\nt=0 0\r\n" +
+		"m=audio " + anyPort + " RTP/AVP 0 101\r\n" +
 		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
 )
 
@@ -36,16 +40,16 @@ type description struct {
 }
 
 func describe(text string) description {
-	return description{[]byte(text), strings.Index(text, "3926418312"), strings.Index(text, "40000")}
+	return description{[]byte(text), strings.Index(text, anySession), strings.Index(text, anyPort)}
 }
 
 // of returns the description of a call. It is valid until the next one.
 func (d *description) of(id uint32) []byte {
-	const digits = 10
+	const digits = len(anySession)
 	session := 3_000_000_000 + uint64(id)
 	putDigits(d.text[d.session:d.session+digits], session)
 	putDigits(d.text[d.session+digits+1:d.session+2*digits+1], session)
-	putDigits(d.text[d.port:d.port+len("40000")], 10_000+2*uint64(id%25_000))
+	putDigits(d.text[d.port:d.port+len(anyPort)], 10_000+2*uint64(id%25_000))
 	return d.text
 }
 
