@@ -117,8 +117,8 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// BenchmarkSend is what a datagram costs to send, by how many a flush holds.
-// Nobody reads them.
+// BenchmarkSend is what a datagram costs to send, by how many a flush holds, in
+// order or not. Nobody reads them.
 func BenchmarkSend(b *testing.B) {
 	peer := udpPeer(b)
 	if err := peer.SetReadBuffer(1); err != nil {
@@ -129,13 +129,15 @@ func BenchmarkSend(b *testing.B) {
 	for _, bm := range []struct {
 		name  string
 		batch int
-	}{{"1", 1}, {"8", 8}, {"64", 64}} {
+		send  func(*Sender, Flow, []byte)
+	}{{"1", 1, (*Sender).Send}, {"8", 8, (*Sender).Send}, {"64", 64, (*Sender).Send}, {"64/unordered", 64, (*Sender).SendUnordered}} {
 		b.Run(bm.name, func(b *testing.B) {
 			s := tr.NewSender()
+			msg := []byte(invite)
 			b.ReportAllocs()
 			for i := 0; i < b.N; i += bm.batch {
 				for range bm.batch {
-					s.Send(to, []byte(invite))
+					bm.send(s, to, msg)
 				}
 				s.Flush(0)
 			}

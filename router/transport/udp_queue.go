@@ -3,6 +3,7 @@ package transport
 import (
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,11 +34,12 @@ type udpQueue struct {
 	// wildcard socket only.
 	control []byte
 
-	vec   vector
-	to    [batchSize]Flow
-	arena []byte
-	n     int // datagrams waiting
-	used  int // bytes of the arena they take
+	vec    vector
+	to     [batchSize]Flow
+	groups groups
+	arena  []byte
+	n      int // headers waiting: datagrams, or groups of them
+	used   int // bytes of the arena they take
 }
 
 func newUDPQueue(s *Sender, sock *udpSocket, own bool) *udpQueue {
@@ -49,6 +51,17 @@ func newUDPQueue(s *Sender, sock *udpSocket, own bool) *udpQueue {
 	return q
 }
 
+// addUnordered copies one datagram into the arena, to leave with others like it.
+func (q *udpQueue) addUnordered(to Flow, data []byte) {
+	switch {
+	case len(data) > maxGrouped || q.sock.whole.Load():
+		q.add(to, data)
+	case !q.join(to, data):
+		q.add(to, data)
+		q.begin()
+	}
+}
+
 // add copies one datagram into the arena.
 func (q *udpQueue) add(to Flow, data []byte) {
 	if q.n == batchSize || len(data) > arenaSize-q.used {
@@ -58,16 +71,21 @@ func (q *udpQueue) add(to Flow, data []byte) {
 		q.sender.fail(to, data, syscall.EMSGSIZE)
 		return
 	}
-	slot := q.arena[q.used : q.used+len(data) : q.used+len(data)]
-	copy(slot, data)
-	q.vec.setBuffer(q.n, slot)
+	q.vec.setBuffer(q.n, q.store(data))
 	q.vec.hdr[q.n].Hdr.Namelen = putAddr(&q.vec.names[q.n], to.Remote)
 	if q.control != nil {
 		q.setSource(to.Local)
 	}
 	q.to[q.n] = to
-	q.used += len(data)
 	q.n++
+}
+
+// store copies bytes into the arena, which has room for them.
+func (q *udpQueue) store(data []byte) []byte {
+	slot := q.arena[q.used : q.used+len(data) : q.used+len(data)]
+	copy(slot, data)
+	q.used += len(data)
+	return slot
 }
 
 // setSource says from which of the host's addresses the next datagram leaves.
@@ -87,6 +105,7 @@ func (q *udpQueue) flush() {
 	if q.n == 0 {
 		return
 	}
+	q.seal()
 	if q.own {
 		q.transmit(q.sender.fd)
 	} else {
@@ -94,6 +113,7 @@ func (q *udpQueue) flush() {
 		// closed, and its number from being used for something else.
 		_ = q.sock.raw.Control(q.transmitFn)
 	}
+	q.unseal()
 	q.n, q.used = 0, 0
 }
 
@@ -114,14 +134,23 @@ func (q *udpQueue) transmit(fd uintptr) {
 				awaitRoom(fd)
 				continue
 			}
-			for range q.n - first {
+			for range q.count(first) {
 				q.sender.t.cfg.Dropped(DropSendBuffer)
 			}
 			return
 		case unix.ENOBUFS, unix.ENOMEM:
-			q.sender.t.cfg.Dropped(DropSendBuffer)
+			for range q.count(first) - q.count(first+1) {
+				q.sender.t.cfg.Dropped(DropSendBuffer)
+			}
 			first++
 		default:
+			g := q.group(first)
+			if g != nil && ungrouped(errno) {
+				q.split(fd, g)
+				first++
+				tries, own = 0, 0
+				continue
+			}
 			// An ICMP error that waits on the socket is given to whatever is
 			// sent next, in place of sending it, and taking one error out of
 			// the error queue brings up the one behind it. So take them all,
@@ -132,7 +161,13 @@ func (q *udpQueue) transmit(fd uintptr) {
 			if tries++; own < sendTries && tries < maxSendTries {
 				continue
 			}
-			q.sender.fail(q.to[first], q.message(first), errno)
+			if g == nil {
+				q.sender.fail(q.to[first], q.message(first), errno)
+			} else {
+				for i := range g.n {
+					q.sender.fail(q.to[first], g.datagram(i), errno)
+				}
+			}
 			first++
 			tries, own = 0, 0
 		}
@@ -147,9 +182,5 @@ func awaitRoom(fd uintptr) {
 
 // message returns the bytes of a waiting datagram.
 func (q *udpQueue) message(i int) []byte {
-	at := 0
-	for j := range i {
-		at += int(q.vec.iov[j].Len)
-	}
-	return q.arena[at : at+int(q.vec.iov[i].Len)]
+	return unsafe.Slice(q.vec.iov[i].Base, q.vec.iov[i].Len)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,6 +23,8 @@ type udpSocket struct {
 	file     *os.File
 	raw      syscall.RawConn
 	fd       int // of file, for who holds it open
+	// whole: the kernel does not take several datagrams as one (see udp_group.go).
+	whole atomic.Bool
 	// events is what the poller watches in place of the socket (see udpWait).
 	events *os.File
 	ready  syscall.RawConn
