@@ -1,6 +1,7 @@
 package router
 
 import (
+	"bytes"
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
@@ -344,7 +345,9 @@ func (w *worker) ack(from transport.Flow) {
 	}
 	p, fault := w.readPath(&w.msg, &w.rq)
 	if fault != nil || !p.sealed {
-		w.drop(from, dropStray)
+		if !w.acknowledgesRefusal() {
+			w.drop(from, dropStray)
+		}
 		return
 	}
 	next, fault := w.nextHop(m, &p)
@@ -362,6 +365,13 @@ func (w *worker) ack(from transport.Flow) {
 		return
 	}
 	w.passAck(from, to, &p)
+}
+
+// acknowledgesRefusal says whether the ACK at hand is for a response that was sent without state: its To tag is ours.
+func (w *worker) acknowledgesRefusal() bool {
+	tag := bytes.TrimPrefix(w.rq.toTag, w.r.shedTag[len(";tag="):])
+	w.text = appendHex(w.text[:0], w.rq.key[1], 16)
+	return bytes.Equal(tag, w.text)
 }
 
 // passAck sends the ACK at hand on. Its branch is a function of the one that came, so that copies have the same (RFC

@@ -70,6 +70,7 @@ func (w *worker) doneLocked(c *call, code int) {
 	c.tryingAt, c.setupEnd, c.retryAt = 0, 0, 0
 	c.vacateLocked()
 	if c.role == placed {
+		w.r.shares.done.Add(1)
 		w.r.record(c, code, w.now)
 	}
 	w.uncountLocked(c)

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,29 +14,80 @@ import (
 func (w *worker) Backlog(now int64, percent int) {
 	w.now = now
 	s := &w.r.shares
-	was := w.press.level
+	was, again := w.press.level, now < w.press.until
 	s.adjust(now, w.press.update(now, percent))
 	switch is := w.press.level; {
 	case was == pressNone && is != pressNone:
 		s.pressed.Add(1)
+		if !again {
+			s.begin()
+		}
 	case was != pressNone && is == pressNone:
 		s.pressed.Add(-1)
 	}
 }
 
-// unwelcome says whether a message need not even be read: a new request of a source beyond its share, while replies
-// cost more than there is time for. It is called under that pressure only. What goes on with calls that are known, and
-// all responses, are read.
-func (w *worker) unwelcome(from transport.Flow, data []byte) bool {
-	if !opensCall(data) {
+// unread deals with a message that need not be read, because it is one of the many while there is too much to do: what
+// a source beyond its share opens a call with, and the ACK that a refusal of it brings. What goes on with calls that are
+// known, and all responses, are read.
+func (w *worker) unread(from transport.Flow, data []byte) bool {
+	switch {
+	case w.press.level == pressDrop && opensCall(data):
+		if w.within(from) {
+			return false
+		}
+		w.drop(from, dropUnread)
+		return true
+	case w.press.level == pressShed && bytes.HasPrefix(data, []byte("INVITE ")):
+		return !w.within(from) && w.turnAwayUnread(from, data)
+	case bytes.HasPrefix(data, []byte("ACK ")) && bytes.Contains(data, w.r.shedTag):
+		w.tally.received(from.Proto, requestKind(message.ACK))
+		return true
+	default:
 		return false
 	}
+}
+
+// within says whether a source keeps to its share with one more new request. It is weighed once.
+func (w *worker) within(from transport.Flow) bool {
 	s := &w.r.shares
 	if w.vetted = s.meter.take(w.now, w.sourceKey(from), s.current()); w.vetted {
 		w.press.taken++
+	}
+	return w.vetted
+}
+
+// turnAwayUnread answers an INVITE 503 by its outline. It is false for one that has to be read: it is known already, or
+// not from somebody who may call, or there is more to it.
+func (w *worker) turnAwayUnread(from transport.Flow, data []byte) bool {
+	o := &w.outline
+	if !o.Read(data) || !bytes.HasSuffix(data[o.CSeq.Start:o.CSeq.End], []byte(" INVITE\r\n")) || !w.r.current.Load().allowed(from.Remote.Addr()) {
 		return false
 	}
-	w.drop(from, dropUnread)
+	w.msg.Buf = data
+	branch := w.msg.Bytes(o.Top.Branch)
+	if !magic(branch) {
+		return false
+	}
+	key := w.branchKey(branch, w.msg.Bytes(o.Top.SentBy), []byte("INVITE"))
+	if _, ok := w.r.table.Find(key); ok {
+		return false
+	}
+	w.tally.received(from.Proto, requestKind(message.INVITE))
+	w.drop(from, dropPressure)
+	b := append(w.buf[:0], "SIP/2.0 503 Service Unavailable\r\n"...)
+	w.edits.Reset()
+	w.stampVia(&w.msg, &o.Top, from)
+	b = w.edits.ApplyRange(b, data, o.Via)
+	b = append(b, data[o.From.Start:o.From.End]...)
+	b = append(b, data[o.To.Start:o.To.End-2]...)
+	b = append(b, w.r.shedTag...)
+	b = append(appendHex(b, key[1], 16), "\r\n"...)
+	b = append(b, data[o.CallID.Start:o.CallID.End]...)
+	b = append(b, data[o.CSeq.Start:o.CSeq.End]...)
+	b = append(b, w.retryAfter()...)
+	w.buf = append(b, "Content-Length: "+noBody...)
+	w.sendAway(from)
 	return true
 }
 
@@ -59,12 +111,7 @@ func (w *worker) shed(from transport.Flow) bool {
 	if m := w.msg.Method; m == message.REGISTER || m == message.OPTIONS && w.ours() {
 		return false
 	}
-	s := &w.r.shares
-	if !s.meter.take(w.now, w.sourceKey(from), s.current()) {
-		return true
-	}
-	w.press.taken++
-	return false
+	return !w.within(from)
 }
 
 // beyondRate says whether the source of the new request at hand has sent more of them than sip.source_rate.

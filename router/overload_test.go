@@ -3,6 +3,7 @@ package router
 import (
 	"bytes"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -65,12 +66,12 @@ func (c *crowd) sendAs(n uint32, from transport.Flow, method, toTag string) int 
 	return m.Status
 }
 
-func (c *crowd) dropped(why dropReason) float64 {
+func (b *bed) dropped(why dropReason) float64 {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(c.metrics.drops[why])
+	reg.MustRegister(b.metrics.drops[why])
 	families, err := reg.Gather()
 	if err != nil {
-		c.tb.Fatal(err)
+		panic(err)
 	}
 	return families[0].GetMetric()[0].GetCounter().GetValue()
 }
@@ -82,6 +83,24 @@ func (c *crowd) tally(n int, from transport.Flow, method, toTag string) map[int]
 		got[c.send(from, method, toTag)]++
 	}
 	return got
+}
+
+// TestShareBegins: a share begins with what there was time for before, once each time there is too much.
+func TestShareBegins(t *testing.T) {
+	c := newCrowd(t)
+	c.shares.used.Store(2000)
+	for _, tt := range []struct {
+		pause      time.Duration
+		rate, want int64
+	}{{0, 50_000, 2000}, {time.Duration(episode / 2), 5000, 5000}, {time.Duration(2 * episode), 5000, 2000}} {
+		c.now += int64(tt.pause)
+		c.w.Backlog(c.now, 0)
+		c.shares.rate.Store(tt.rate)
+		c.behind(50)
+		if got := c.shares.current(); got != tt.want {
+			t.Errorf("after %v: a share of %d is %d, want %d", tt.pause, tt.rate, got, tt.want)
+		}
+	}
 }
 
 // TestShed: under pressure a source beyond its share gets 503 for what is new, and another source notices nothing.
@@ -134,6 +153,145 @@ func TestShed(t *testing.T) {
 	if n := c.shares.pressed.Load(); n != 0 {
 		t.Errorf("%d workers under pressure in the end", n)
 	}
+}
+
+// TestTurnAwayUnread: what is refused by its outline gets the response that it would get if it were read, with a tag by which the
+// ACK is known, and what does not fit an outline is read.
+func TestTurnAwayUnread(t *testing.T) {
+	b, _ := flooded(t)
+	from := source("127.0.0.9")
+	good := string(b.request(nil, "INVITE", 0xfade, "sip:15551234567@127.0.0.1:5060", nil, "", offer))
+	via := good[strings.Index(good, "Via: "):strings.Index(good, "Max-Forwards")]
+	with := func(old, text string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("no %q", old)
+		}
+		return strings.Replace(good, old, text, 1)
+	}
+	for name, tt := range map[string]struct {
+		text   string
+		unread bool
+	}{
+		"as nearly all are":    {good, true},
+		"from another address": {with("127.0.0.5:5060;branch", "192.0.2.7;branch"), true},
+		"from a name":          {with("127.0.0.5:5060;branch", "Media.Example.Net:5070;branch"), true},
+		"received":             {with(";rport", ";received=192.0.2.7"), true},
+		"neither":              {with("127.0.0.5:5060;branch=z9hG4bKINVITE0000fade;rport", "127.0.0.9;branch=z9hG4bKINVITE0000fade"), true},
+		"another Via line":     {with(via, via+"Via: SIP/2.0/TCP [2001:db8::1];branch=z9hG4bKx\r\n"), true},
+		"two in one line":      {with(";rport", ";rport, SIP/2.0/TCP b;branch=z9hG4bKx"), true},
+		"a Via line far below": {with("Call-ID: ", "Via: SIP/2.0/TCP b;branch=z9hG4bKx\r\nCall-ID: "), false},
+		"a short Via below":    {with("Call-ID: ", "v: SIP/2.0/TCP b;branch=z9hG4bKx\r\nCall-ID: "), false},
+		"a short name":         {with("From: ", "f: "), false},
+		"another spelling":     {with("CSeq: ", "CSEQ : "), false},
+		"folded":               {with("Via: ", "Via:\r\n "), false},
+		"line feeds alone":     {with("Max-Forwards: 70\r\n", "Max-Forwards: 70\n"), false},
+		"a lone return":        {with("load test", "load\rtest"), false},
+		"RFC 2543":             {with("z9hG4bK", "1"), false},
+		"a tag":                {with("@127.0.0.1:5060>\r\nCall", "@127.0.0.1:5060>;tag=a\r\nCall"), false},
+		"another method":       {with("CSeq: 1 INVITE", "CSeq: 1 OPTIONS"), false},
+		"no From":              {with("From: ", "X-From: "), false},
+		"two To":               {with("Call-ID: ", "To: <sip:x@y>\r\nCall-ID: "), false},
+		"cut off":              {good[:strings.Index(good, "\r\n\r\n")], false},
+		"a bad Via":            {with("SIP/2.0/UDP ", "SIP/2.0 "), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorker(b.Router, &wireTap{})
+			sent := func() string {
+				tap := w.out.(*wireTap)
+				if len(tap.sent) != 1 || tap.sent[0].to != from {
+					t.Fatalf("%d sent", len(tap.sent))
+				}
+				data := tap.sent[0].data
+				tap.sent = nil
+				if len(data)%lengthStep != 0 {
+					t.Errorf("a length of %d", len(data))
+				}
+				return string(data)
+			}
+			if got := w.turnAwayUnread(from, []byte(tt.text)); got != tt.unread {
+				t.Fatalf("unread: %v", got)
+			}
+			if !tt.unread {
+				return
+			}
+			got := sent()
+			if err := w.msg.Parse([]byte(tt.text)); err != nil {
+				t.Fatal(err)
+			}
+			w.rq = request{}
+			if fault := w.read(&w.msg, &w.rq); fault != nil {
+				t.Fatal(fault)
+			}
+			w.rq.key = w.keyFor(&w.msg, &w.rq, w.rq.method)
+			w.turnAway(from, w.retryAfter())
+			want := sent()
+			plain := func(s string) string {
+				s = strings.Replace(s, string(b.shedTag), ";tag=", 1)
+				s = regexp.MustCompile(`Retry-After: \d+`).ReplaceAllString(s, "")
+				return regexp.MustCompile(`Content-Length: +`).ReplaceAllString(s, "Content-Length: ")
+			}
+			if plain(got) != plain(want) || !strings.Contains(got, string(b.shedTag)) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+	w := newWorker(b.Router, &wireTap{})
+	if w.turnAwayUnread(source("203.0.113.1"), []byte(good)) {
+		t.Error("one who may not call is turned away for want of time")
+	}
+}
+
+// TestAckOfRefusal: the ACK of a refusal is no stray, whether the INVITE was read or not, and goes nowhere.
+func TestAckOfRefusal(t *testing.T) {
+	c := newCrowd(t)
+	from := source("127.0.0.9")
+	c.behind(50)
+	refused := func() []byte {
+		for range 1000 {
+			if c.send(from, "INVITE", "") == 503 {
+				return c.queue[0].data
+			}
+		}
+		t.Fatal("never refused")
+		return nil
+	}
+	ack := func(response []byte) {
+		t.Helper()
+		var m message.Message
+		if err := m.Parse(response); err != nil {
+			t.Fatal(err)
+		}
+		_, tag, fault := m.Address(message.To)
+		if fault != nil || len(tag) == 0 {
+			t.Fatalf("no tag: %v", fault)
+		}
+		for range 2 {
+			c.queue = c.queue[:0]
+			b := c.request(nil, "ACK", c.n, "sip:15551234567@127.0.0.1:5060", nil, string(tag), "")
+			c.w.Receive(c.now, from, bytes.Replace(b, []byte("z9hG4bKACK"), []byte("z9hG4bKINVITE"), 1))
+			if len(c.queue) != 0 || c.dropped(dropStray) != 0 {
+				t.Errorf("%d sent, %v strays", len(c.queue), c.dropped(dropStray))
+			}
+			c.now += int64(time.Hour) // Without pressure it is read.
+			c.w.Backlog(c.now, 0)
+		}
+	}
+	ack(refused())
+	c.behind(50)
+	from = source("127.0.0.8")
+	c.n += 1 << 16
+	first := refused()
+	if !bytes.Contains(first, c.shedTag) {
+		t.Errorf("it was read:\n%s", first)
+	}
+	c.draining.Store(true)
+	c.w.Backlog(c.now+int64(time.Hour), 0)
+	from = source("127.0.0.7")
+	second := refused()
+	if bytes.Contains(second, c.shedTag) {
+		t.Errorf("it was not read:\n%s", second)
+	}
+	ack(second)
 }
 
 // TestUnread: when even refusing takes too long, what a source beyond its share sends is not read any more, unless it
@@ -246,28 +404,59 @@ func TestComeAgainLater(t *testing.T) {
 	}
 }
 
-// TestShedAllocates: refusing under pressure takes no memory, however often.
-func TestShedAllocates(t *testing.T) {
-	b := newBed(t)
+// flooded returns what gives a worker under pressure the next INVITE of a source that has had its share.
+func flooded(tb testing.TB) (b *bed, invite func()) {
+	tb.Helper()
+	b = newBed(tb)
 	for range 20 {
 		b.now += int64(time.Millisecond)
 		b.w.Backlog(b.now, 50)
 	}
 	flood := b.request(nil, "INVITE", 7, "sip:15551234567@127.0.0.1:5060", nil, "", offer)
+	branch := bytes.Index(flood, []byte("z9hG4bKINVITE")) + len("z9hG4bKINVITE")
 	in := make([]byte, 0, 2*len(flood))
-	refuse := func() {
+	n := uint64(0)
+	invite = func() {
+		n++
 		in = append(in[:0], flood...)
-		in[bytes.Index(in, []byte("z9hG4bK"))+20]++
+		appendHex(in[:branch], n, 8)
 		b.receive(in)
 	}
-	for range 100 {
-		refuse()
+	for range 1000 {
+		invite()
 	}
-	before := b.calls.Used()
-	if n := testing.AllocsPerRun(1000, refuse); n != 0 {
+	return b, invite
+}
+
+// TestShedAllocates: refusing under pressure takes no memory, however often.
+func TestShedAllocates(t *testing.T) {
+	b, invite := flooded(t)
+	used, refused := b.calls.Used(), b.dropped(dropPressure)
+	if n := testing.AllocsPerRun(1000, invite); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	if now := b.calls.Used(); now != before {
-		t.Errorf("%d transactions", now-before)
+	if now := b.calls.Used(); now != used {
+		t.Errorf("%d transactions", now-used)
 	}
+	if now := b.dropped(dropPressure); now != refused+1001 {
+		t.Errorf("%v refused of 1001", now-refused)
+	}
+}
+
+// BenchmarkTurnAway is an INVITE that is refused under pressure, sent by itself, and the ACK that it brings.
+func BenchmarkTurnAway(b *testing.B) {
+	bed, invite := flooded(b)
+	b.Run("INVITE", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			invite()
+		}
+	})
+	b.Run("ACK", func(b *testing.B) {
+		ack := bed.request(nil, "ACK", 7, "sip:15551234567@127.0.0.1:5060", nil, string(bed.shedTag[len(";tag="):])+"0123456789abcdef", "")
+		b.ReportAllocs()
+		for b.Loop() {
+			bed.receive(ack)
+		}
+	})
 }

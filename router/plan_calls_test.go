@@ -29,6 +29,8 @@ func (o *wireTap) Send(to transport.Flow, data []byte) {
 	o.sent = append(o.sent, parcel{to, bytes.Clone(data)})
 }
 
+func (o *wireTap) SendUnordered(to transport.Flow, data []byte) { o.Send(to, data) }
+
 func (o *wireTap) Flush(int64) {}
 
 // wish is a call that is planned and then placed.

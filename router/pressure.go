@@ -17,7 +17,7 @@ const (
 	shedAt  = 40 // From here on new requests are shed,
 	shedEnd = 20 // down to here.
 	hurryAt = 60 // If it is those within their share who are too many, it is halved.
-	dropAt  = 70 // Sending replies is too much as well.
+	dropAt  = 85 // Sending replies is too much as well.
 )
 
 // manyTaken is how many new requests of a batch of 64 messages must have been let through within their share to be what
@@ -28,6 +28,9 @@ const manyTaken = 4
 const (
 	// busyFor is how long a worker must have had a backlog without a pause before it means anything: less is a burst, or what has piled up while the process had no processor, and is gone as soon.
 	busyFor = int64(10 * time.Millisecond)
+	// patience is how long a backlog that is falling has time for it before shares are halved again: calls that were let in
+	// before have messages to come yet.
+	patience = int64(20 * time.Millisecond)
 	// episode is how long after it was under pressure last a worker sheds at once when there is a backlog again.
 	episode = int64(time.Second)
 )
@@ -43,7 +46,15 @@ type pressure struct {
 	busy  int64 // Since when there has been a backlog; zero: there is none.
 	until int64 // When the episode ends.
 	taken int   // New requests let through within their share since the last backlog.
+	high  int   // The backlog when shares were halved last,
+	eased int64 // and when that was.
 }
+
+// falling is by how much less of a backlog, in percent, shows that halving the shares has begun to help.
+const falling = 2
+
+// lately says whether there is, or was within an episode, too much to do.
+func (p *pressure) lately(now int64) bool { return p.level != pressNone || now < p.until }
 
 // update takes a backlog, 0 when there is none, and says whether the share of each source should shrink (-1), may grow
 // (1) or stay (0).
@@ -68,8 +79,9 @@ func (p *pressure) update(now int64, percent int) int {
 		p.level = min(p.level, pressShed)
 	}
 	switch {
-	case p.level != pressNone && percent >= hurryAt && many:
+	case p.level != pressNone && percent >= hurryAt && many && (percent > p.high-falling || now-p.eased >= patience):
 		p.until = now + episode
+		p.high, p.eased = percent, now
 		return -1
 	case p.level != pressNone && percent >= shedAt:
 		p.until = now + episode

@@ -30,6 +30,8 @@ func (n *notebook) Send(to transport.Flow, data []byte) {
 	n.to, n.sent = append(n.to, to), append(n.sent, string(data))
 }
 
+func (n *notebook) SendUnordered(to transport.Flow, data []byte) { n.Send(to, data) }
+
 func (n *notebook) Flush(int64) {}
 
 func (n *notebook) count() int {

@@ -49,6 +49,30 @@ func (w *worker) refuse(m *message.Message, rq *request, from transport.Flow, co
 	w.send(from, w.buf, replyKind(code))
 }
 
+// lengthStep is what the length of a 503 for want of time or room is a multiple of: those of one length leave together, which
+// takes less time, and there is none to spare.
+const lengthStep = 32
+
+// turnAway answers the request at hand 503 for want of time or room.
+func (w *worker) turnAway(from transport.Flow, x extra) {
+	w.makeReply(&w.msg, &w.rq, from, 503, "", x)
+	w.sendAway(from)
+}
+
+// sendAway sends the 503 in w.buf.
+func (w *worker) sendAway(from transport.Flow) {
+	b := w.buf[:len(w.buf)-len(noBody)]
+	// White space may follow the colon (RFC 3261 section 25.1, HCOLON).
+	const blank = "                                " // lengthStep of them
+	b = append(b, blank[:-uint(len(w.buf))%lengthStep]...)
+	w.buf = append(b, noBody...)
+	w.tally.sent(from.Proto, replyKind(503))
+	w.out.SendUnordered(from, w.buf)
+}
+
+// noBody is how a reply of our own ends, from the value of Content-Length on.
+const noBody = "0\r\n\r\n"
+
 // makeReply writes a reply of our own to a request into w.buf (RFC 3261 section 8.2.6).
 func (w *worker) makeReply(m *message.Message, rq *request, from transport.Flow, code int, phrase string, x extra) {
 	if phrase == "" {
@@ -94,7 +118,7 @@ func (w *worker) makeReply(m *message.Message, rq *request, from transport.Flow,
 		b = append(b, m.Bytes(h.Line)...)
 	}
 	b = append(b, x...)
-	w.buf = append(b, "Content-Length: 0\r\n\r\n"...)
+	w.buf = append(b, "Content-Length: "+noBody...)
 }
 
 // stampVia notes in the top Via where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4).

@@ -30,7 +30,12 @@ func (w *worker) request(from transport.Flow, fault *message.Fault) {
 	if slot, ok := w.r.table.Find(rq.key); ok && w.copyOf(slot, rq.key) {
 		return
 	}
-	if code, x := w.admit(from); code != 0 {
+	switch code, x := w.admit(from); code {
+	case 0:
+	case 503:
+		w.turnAway(from, x)
+		return
+	default:
 		w.refuse(m, rq, from, code, "", x)
 		return
 	}

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,7 @@ type Router struct {
 	resolver *resolve.Resolver
 	key      routeKey
 	seeds    [2]maphash.Seed
+	shedTag  []byte // How the To tag of what is refused unread begins.
 	names    names
 	peers    peerNames
 	local    []local
@@ -127,6 +129,7 @@ func New(o Options) (*Router, error) {
 		clock:    clock(),
 		timing:   transaction.DefaultTiming(),
 		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		shedTag:  fmt.Appendf(nil, ";tag=%08x.", rand.Uint32()),
 		maxCalls: o.Config.SIP.MaxCalls,
 		calls:    transaction.NewSlots[call](slotsPerCall * o.Config.SIP.MaxCalls),
 		health:   health.NewRegistry(),

@@ -47,6 +47,8 @@ func (w *world) Send(to transport.Flow, data []byte) {
 	w.queue = append(w.queue, parcel{to, bytes.Clone(data)})
 }
 
+func (w *world) SendUnordered(to transport.Flow, data []byte) { w.Send(to, data) }
+
 // Flush implements outbox.
 func (w *world) Flush(int64) {}
 

@@ -80,13 +80,26 @@ const (
 	shareLife = int64(5 * time.Second)
 )
 
+// What calls are done with in a second tells how many new ones there is time for, roughly: it is measured over measured at
+// least. A share begins with no more than that when workers come under pressure, and grows to mostUnused times that: one that
+// limits nobody would have to be halved many times before it does, and the receive buffer is full by then.
+const (
+	measured   = int64(200 * time.Millisecond)
+	mostUnused = 1.5
+)
+
 // shares divides what is left for new requests among sources while workers are under pressure: each may have as much
 // as the greatest rate at which, when nobody has more, the backlog stays low. It is found by trying.
 type shares struct {
 	pressed atomic.Int32 // Workers under pressure.
 	rate    atomic.Int64
 	changed atomic.Int64
+	done    atomic.Int64 // New requests that have had their final response, ever,
+	used    atomic.Int64 // and in a second of late.
 	meter   meter
+
+	// Of the goroutine that measures.
+	doneThen, then int64
 }
 
 // adjust makes the share smaller (-1), larger (1) or neither.
@@ -106,9 +119,27 @@ func (s *shares) adjust(now int64, by int) {
 	if by < 0 {
 		rate = max(rate/2, leastShare)
 	} else {
-		rate = min(rate+rate/8+1, mostShare)
+		rate = min(rate+rate/8+1, max(rate, int64(mostUnused*float64(s.used.Load())), firstShare), mostShare)
 	}
 	s.rate.Store(rate)
+}
+
+// measure looks at how many calls are done with. One goroutine calls it, every now and then.
+func (s *shares) measure(now int64) {
+	if now-s.then < measured {
+		return
+	}
+	done := s.done.Load()
+	rate := int64(float64(done-s.doneThen) * float64(time.Second) / float64(now-s.then))
+	s.used.Store(max(rate, s.used.Load()*3/4)) // A pause does not mean that there is less time.
+	s.doneThen, s.then = done, now
+}
+
+// begin is told when a worker comes under pressure.
+func (s *shares) begin() {
+	if rate := s.current(); rate > firstShare {
+		s.rate.CompareAndSwap(rate, min(rate, max(s.used.Load(), firstShare)))
+	}
 }
 
 // current is the share.

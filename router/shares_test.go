@@ -81,6 +81,8 @@ func TestShares(t *testing.T) {
 	turn := func(d time.Duration, by int) {
 		for end := now + int64(d); now < end; {
 			now += int64(time.Millisecond) / 4
+			s.done.Add(mostShare)
+			s.measure(now)
 			s.adjust(now, by)
 		}
 	}
@@ -108,6 +110,42 @@ func TestShares(t *testing.T) {
 	s.adjust(now, -1)
 	if got := s.current(); got != firstShare/2 {
 		t.Errorf("later %d", got)
+	}
+}
+
+// TestSharesUnused: a share that limits nobody does not grow on, and when there is too much it begins with what there was
+// time for before.
+func TestSharesUnused(t *testing.T) {
+	for _, rate := range []int64{100, 4000, 20_000} { // Calls done with in a second.
+		var s shares
+		now, owed := int64(time.Hour), 0.0
+		turn := func(d time.Duration, by int) {
+			for end := now + int64(d); now < end; {
+				now += int64(time.Millisecond)
+				owed += float64(rate) / 1000
+				s.done.Add(int64(owed))
+				owed -= float64(int64(owed))
+				s.measure(now)
+				s.adjust(now, by)
+			}
+		}
+		near := func(when string, want int64) {
+			if got := s.current(); got < want*95/100 || got > want*105/100 {
+				t.Errorf("%d a second: %s a share of %d, want %d", rate, when, got, want)
+			}
+		}
+		turn(20*time.Second, 1)
+		near("after much time", max(rate*3/2, firstShare))
+		s.begin()
+		near("at first", max(rate, firstShare))
+		turn(10*time.Millisecond, -1)
+		if got := s.current(); got > max(rate, firstShare)/16 {
+			t.Errorf("%d a second: after 10 ms %d", rate, got)
+		}
+		s.begin()
+		if got := s.current(); got > max(rate, firstShare)/16 {
+			t.Errorf("%d a second: another worker makes it %d", rate, got)
+		}
 	}
 }
 

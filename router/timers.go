@@ -13,6 +13,7 @@ func (r *Router) runTimers() {
 	beats := int(journalPace / r.pace())
 	for n := 1; r.pulse.wait(); n++ {
 		w.turn(r.clock())
+		r.shares.measure(w.now)
 		if n%beats == 0 {
 			r.journal.beat()
 		}

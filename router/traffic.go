@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transport"
 )
 
@@ -17,13 +16,7 @@ type tally struct {
 	in, out [transport.TLS + 1][numKinds]atomic.Uint64
 }
 
-func (t *tally) received(p transport.Proto, m *message.Message) {
-	k := requestKind(m.Method)
-	if !m.Request {
-		k = replyKind(m.Status)
-	}
-	t.in[p][k].Add(1)
-}
+func (t *tally) received(p transport.Proto, k kind) { t.in[p][k].Add(1) }
 
 func (t *tally) sent(p transport.Proto, k kind) { t.out[p][k].Add(1) }
 

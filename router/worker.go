@@ -20,8 +20,9 @@ type worker struct {
 	id  int
 	now int64 // Of the batch; nanoseconds of the monotonic clock.
 
-	press  pressure
-	vetted bool // The message at hand was weighed against its source's share before it was read.
+	press   pressure
+	vetted  bool // The message at hand was weighed against its source's share before it was read.
+	outline message.Outline
 
 	msg   message.Message // The message that came.
 	rq    request
@@ -45,6 +46,7 @@ type worker struct {
 // outbox is where a worker's messages leave: a transport.Sender.
 type outbox interface {
 	Send(to transport.Flow, data []byte)
+	SendUnordered(to transport.Flow, data []byte)
 	Flush(now int64)
 }
 
@@ -63,7 +65,7 @@ func newWorker(r *Router, out outbox) *worker {
 func (w *worker) Receive(now int64, from transport.Flow, data []byte) {
 	w.now = now
 	w.vetted = false
-	if w.press.level == pressDrop && w.unwelcome(from, data) {
+	if w.press.lately(now) && w.unread(from, data) {
 		return
 	}
 	if !plausible(data) {
@@ -79,12 +81,12 @@ func (w *worker) Receive(now int64, from transport.Flow, data []byte) {
 	case fault != nil && fault.Status == 0:
 		w.drop(from, dropNotSIP)
 	case m.Request:
-		w.tally.received(from.Proto, m)
+		w.tally.received(from.Proto, requestKind(m.Method))
 		w.request(from, fault)
 	case fault != nil:
 		w.drop(from, dropMalformed)
 	default:
-		w.tally.received(from.Proto, m)
+		w.tally.received(from.Proto, replyKind(m.Status))
 		w.response(from)
 	}
 }
@@ -151,24 +153,36 @@ func (w *worker) read(m *message.Message, rq *request) *message.Fault {
 // method, ACK counting as INVITE. Without the magic cookie it is what RFC 2543 had: Request-URI, From tag, Call-ID,
 // CSeq number and the top Via. (The To tag is left out, so that the ACK, which has one, matches too.)
 func (w *worker) keyFor(m *message.Message, rq *request, method []byte) transaction.Key {
-	b := w.text[:0]
-	branch := m.Bytes(rq.via.Branch)
-	if len(branch) > len(message.MagicCookie) && string(branch[:7]) == message.MagicCookie {
-		b = append(append(b, branch...), 0)
-		b = appendLower(b, m.Bytes(rq.via.SentBy))
-	} else {
-		b = append(append(b, m.Bytes(m.URI)...), 0)
-		b = append(append(b, rq.fromTag...), 0)
-		b = append(append(b, rq.callID...), 0)
-		b = binary.BigEndian.AppendUint32(b, rq.cseq)
-		b = append(b, m.Bytes(rq.via.Elem)...)
-	}
 	if string(method) == "ACK" {
 		method = []byte("INVITE")
 	}
+	if branch := m.Bytes(rq.via.Branch); magic(branch) {
+		return w.branchKey(branch, m.Bytes(rq.via.SentBy), method)
+	}
+	b := append(append(w.text[:0], m.Bytes(m.URI)...), 0)
+	b = append(append(b, rq.fromTag...), 0)
+	b = append(append(b, rq.callID...), 0)
+	b = binary.BigEndian.AppendUint32(b, rq.cseq)
+	b = append(b, m.Bytes(rq.via.Elem)...)
+	return w.hashKey(b, method)
+}
+
+// branchKey is the key of a request by its branch.
+func (w *worker) branchKey(branch, sentBy, method []byte) transaction.Key {
+	b := append(append(w.text[:0], branch...), 0)
+	return w.hashKey(appendLower(b, sentBy), method)
+}
+
+func (w *worker) hashKey(b, method []byte) transaction.Key {
 	b = append(append(b, 0), method...)
 	w.text = b
 	return transaction.Key{maphash.Bytes(w.r.seeds[0], b), maphash.Bytes(w.r.seeds[1], b)}
+}
+
+// magic says whether a branch is one of RFC 3261, which no other request of its sender's has.
+func magic(branch []byte) bool {
+	const cookie = message.MagicCookie
+	return len(branch) > len(cookie) && string(branch[:len(cookie)]) == cookie
 }
 
 func appendLower(dst, b []byte) []byte {
