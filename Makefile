@@ -85,7 +85,7 @@ bench-compare: build ## Compare with Kamailio on the same work; BENCHARGS=--json
 	go run ./bench/cmd/bench-compare $(BENCHARGS)
 
 .PHONY: overload
-overload: build ## Measure what is left with too many calls, and beside floods: about two minutes.
+overload: build ## Measure what is left with too many calls, and beside floods: about three minutes.
 	go run ./bench/cmd/overload $(BENCHARGS)
 
 .PHONY: soak
