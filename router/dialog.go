@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"

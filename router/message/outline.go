@@ -56,7 +56,7 @@ func (o *Outline) line(rest []byte, s Span) bool {
 		return !unusual(rest[:s.Len()])
 	}
 	var to *Span
-	switch kind { //nolint:exhaustive // The others are not copied.
+	switch kind {
 	case Via:
 		if !o.Via.Empty() && o.Via.End == s.Start {
 			o.Via.End = s.End
