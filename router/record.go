@@ -137,8 +137,8 @@ const (
 )
 
 // fill writes a call into the entry. The lock is held. It allocates only when a call is longer than all that stood here
-// before.
-func (e *entry) fill(c *call, o outcome, code int, now int64) {
+// before, or more of them have had a second attempt than ever.
+func (e *entry) fill(c *call, o outcome, code int, now int64, lent *facts) {
 	e.start, e.end = c.start, now
 	e.customer, e.status, e.outcome, e.ending = c.customer, int16(code), o, endingOf(c, code, now)
 	e.setup, e.attempts = time.Duration(c.snap.setup), int32(c.snap.maxAttempts)
@@ -147,7 +147,8 @@ func (e *entry) fill(c *call, o outcome, code int, now int64) {
 	e.callID, e.number = uint16(len(callID)), uint16(len(number))
 	e.text = append(append(e.text[:0], callID...), number...)
 
-	e.tries = e.tries[:0]
+	lent.put(e.tries)
+	e.tries = e.firstTry[:0]
 	ordinal := 0
 	for i, a := range c.attempts {
 		if a.repeated {
@@ -155,7 +156,7 @@ func (e *entry) fill(c *call, o outcome, code int, now int64) {
 		}
 		// The last one decided; of the others the first ones tell enough.
 		if len(e.tries) < maxTries-1 || i == len(c.attempts)-1 {
-			e.note(a, ordinal)
+			e.note(a, ordinal, lent)
 		}
 		ordinal++
 	}
@@ -192,9 +193,12 @@ func (e *entry) noteBehind(c *call, now int64) {
 }
 
 // note adds an attempt.
-func (e *entry) note(a *attempt, ordinal int) {
+func (e *entry) note(a *attempt, ordinal int, lent *facts) {
 	if a.prov == nil {
 		return
+	}
+	if len(e.tries) == cap(e.tries) {
+		e.tries = lent.more(e.tries)
 	}
 	e.tries = append(e.tries, fact{
 		card: a.prov.card, remote: a.flow.Remote, proto: a.flow.Proto, start: a.start, replied: a.replied, ringing: a.ringing,

@@ -2,6 +2,7 @@ package router
 
 import (
 	"hash/maphash"
+	"sync"
 	"sync/atomic"
 
 	"github.com/voipbin/dialrouter/providers"
@@ -20,6 +21,7 @@ type ring struct {
 	entries []entry
 	keep    uint64 // How many the API shows.
 	seed    maphash.Seed
+	facts   facts
 	active  atomic.Bool  // Somebody wants to know.
 	epoch   atomic.Int64 // Unix time at zero of the router's clock, in nanoseconds.
 	_       [64]byte     // Every writer writes what follows, and reads what stands before.
@@ -53,8 +55,61 @@ func (g *ring) put(c *call, o outcome, code int, now int64) {
 		return // The others came around while this goroutine did not run.
 	}
 	e.seq, e.hash = seq, hash
-	e.fill(c, o, code, now)
+	e.fill(c, o, code, now, &g.facts)
 	e.start, e.end = e.start+epoch, e.end+epoch
+}
+
+// manyTries is how many attempts there is room for in what is lent to a call that had more than one; one with more than that gets
+// room for all that are kept, maxTries.
+const manyTries = 8
+
+// facts are lent to entries of calls that had more than one attempt. Were they kept there, each entry would have some sooner or
+// later, though only few need them at a time.
+type facts struct {
+	mu         sync.Mutex
+	many, most [][]fact
+}
+
+// of returns where slices of a capacity wait, and what the capacity of the next longer ones is.
+func (s *facts) of(capacity int) (free *[][]fact, longer int) {
+	switch capacity {
+	case manyTries:
+		return &s.many, maxTries
+	case maxTries:
+		return &s.most, 2 * maxTries
+	default:
+		return nil, manyTries
+	}
+}
+
+// more returns a longer slice with the same facts.
+func (s *facts) more(tries []fact) []fact {
+	_, capacity := s.of(cap(tries))
+	var lent []fact
+	s.mu.Lock()
+	if free, _ := s.of(capacity); free != nil && len(*free) > 0 {
+		n := len(*free) - 1
+		lent, *free = (*free)[n], (*free)[:n]
+	}
+	s.mu.Unlock()
+	if lent == nil {
+		lent = make([]fact, 0, capacity)
+	}
+	lent = append(lent, tries...)
+	s.put(tries)
+	return lent
+}
+
+// put takes back what was lent.
+func (s *facts) put(tries []fact) {
+	free, _ := s.of(cap(tries))
+	if free == nil {
+		return
+	}
+	clear(tries) // Cards of providers that are gone, too.
+	s.mu.Lock()
+	*free = append(*free, tries[:0])
+	s.mu.Unlock()
 }
 
 // state is what became of a number.

@@ -276,3 +276,53 @@ func TestRingRestsWhenNobodyAsks(t *testing.T) {
 		t.Error("a call was put on record")
 	}
 }
+
+// TestRingLends: room for more than one attempt is where it is needed, and not wherever it ever was.
+func TestRingLends(t *testing.T) {
+	r := newTestRing(0)
+	const calls, each = 10 * shortestRing, 8
+	one := aCall("id")
+	several := aCall("id")
+	for len(several.attempts) < 3 {
+		several.attempts = append(several.attempts, several.attempts[0])
+	}
+	for i := range calls {
+		c := one
+		if i%each == i/shortestRing%each { // Other entries each time around.
+			c = several
+		}
+		r.records.put(c, outcomeBusy, 486, 2)
+	}
+	lent := len(r.records.facts.many)
+	for i := range r.records.entries {
+		e := &r.records.entries[i]
+		switch want := 1; {
+		case cap(e.tries) == manyTries:
+			lent++
+			want = 3
+			fallthrough
+		default:
+			if len(e.tries) != want {
+				t.Fatalf("entry %d: %d attempts in room for %d", i, len(e.tries), cap(e.tries))
+			}
+		}
+	}
+	if want := shortestRing/each + 1; lent > want {
+		t.Errorf("room for %d, want %d", lent, want)
+	}
+	// A call with more attempts than what is lent has room for leaves it behind.
+	for len(several.attempts) < 2*manyTries+1 {
+		several.attempts = append(several.attempts, several.attempts[0])
+	}
+	for range len(r.records.entries) {
+		r.records.put(several, outcomeBusy, 486, 2)
+	}
+	if n := len(r.records.facts.many); n < lent {
+		t.Errorf("%d of %d came back", n, lent)
+	}
+	for _, f := range r.records.facts.many {
+		if len(f) != 0 || f[:1][0].card != nil {
+			t.Fatalf("not empty: %v", f[:1])
+		}
+	}
+}
