@@ -63,10 +63,14 @@ func (s *Slots[T]) Alloc(hint int) (slot uint32, value *T, ok bool) {
 		return slot, s.Get(slot), true
 	}
 	sh.mu.Unlock()
-	if slot, ok = s.more(hint); !ok {
-		if slot, ok = s.steal(); !ok {
-			return 0, nil, false
-		}
+	if slot, ok = s.borrow(chunkSize, hint); !ok {
+		slot, ok = s.more(hint)
+	}
+	if !ok {
+		slot, ok = s.borrow(1, hint)
+	}
+	if !ok {
+		return 0, nil, false
 	}
 	s.used.Add(1)
 	return slot, s.Get(slot), true
@@ -116,18 +120,29 @@ func (s *Slots[T]) more(owner int) (uint32, bool) {
 	return first, true
 }
 
-// steal takes a slot from any shard.
-func (s *Slots[T]) steal() (uint32, bool) {
+// loan is how many slots a shard borrows at once.
+const loan = 32
+
+// borrow takes a slot from a shard that has so many to spare, and some more for the next callers. Each goes back to its owner. So
+// there are not as many slots as all shards needed together at their busiest, each at a time of its own.
+func (s *Slots[T]) borrow(spare, to int) (uint32, bool) {
+	var room [loan]uint32
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		if n := len(sh.free); n > 0 {
-			slot := sh.free[n-1]
-			sh.free = sh.free[:n-1]
+		n := len(sh.free)
+		if n < spare {
 			sh.mu.Unlock()
-			return slot, true
+			continue
 		}
+		lent := room[:copy(room[:], sh.free[max(n-loan, n/2):])]
+		sh.free = sh.free[:n-len(lent)]
 		sh.mu.Unlock()
+		sh = &s.shards[to]
+		sh.mu.Lock()
+		sh.free = append(sh.free, lent[1:]...)
+		sh.mu.Unlock()
+		return lent[0], true
 	}
 	return 0, false
 }

@@ -175,6 +175,28 @@ func TestSlotsFreedByAnother(t *testing.T) {
 	}
 }
 
+// TestSlotsBorrowed: shards that are busy by turns share what there is.
+func TestSlotsBorrowed(t *testing.T) {
+	s := transaction.NewSlots[int](1 << 20)
+	for hint := range 8 {
+		var held []uint32
+		for range 10_000 {
+			slot, _, _ := s.Alloc(hint)
+			held = append(held, slot)
+		}
+		slices.Sort(held)
+		if n := len(slices.Compact(held)); n != 10_000 {
+			t.Fatalf("%d different of 10000", n)
+		}
+		for _, slot := range held {
+			s.Free(slot)
+		}
+	}
+	if n := s.Known(); n > 13_000 {
+		t.Errorf("room for %d values was made, and 10000 are in use at once", n)
+	}
+}
+
 func TestSlotsConcurrently(t *testing.T) {
 	s := transaction.NewSlots[sync.Mutex](2000)
 	var wg sync.WaitGroup
