@@ -48,7 +48,7 @@ func (w *worker) unread(from transport.Flow, data []byte) bool {
 	}
 }
 
-// within says whether a source keeps to its share with one more new request. It is weighed once.
+// within says whether a source keeps to its share with one more new request, which is not weighed again then.
 func (w *worker) within(from transport.Flow) bool {
 	s := &w.r.shares
 	if w.vetted = s.meter.take(w.now, w.sourceKey(from), s.current()); w.vetted {

@@ -94,12 +94,14 @@ type shares struct {
 	pressed atomic.Int32 // Workers under pressure.
 	rate    atomic.Int64
 	changed atomic.Int64
-	done    atomic.Int64 // New requests that have had their final response, ever,
-	used    atomic.Int64 // and in a second of late.
+	used    atomic.Int64 // New requests that had their final response in a second of late.
 	meter   meter
 
-	// Of the goroutine that measures.
-	doneThen, then int64
+	doneThen, then int64 // Of the goroutine that measures.
+
+	_    [64]byte // Every worker writes what follows, and reads what stands before.
+	done atomic.Int64
+	_    [64]byte
 }
 
 // adjust makes the share smaller (-1), larger (1) or neither.

@@ -1,6 +1,10 @@
 package router
 
 import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbin/dialrouter/router/message"
 	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
@@ -24,11 +28,26 @@ func (r *Router) runTimers() {
 func (w *worker) turn(now int64) {
 	w.now = now
 	w.due = w.r.wheel.Expire(now, w.due[:0])
-	for _, slot := range w.due {
+	for i, slot := range w.due {
 		w.fire(slot)
+		if i%breath == breath-1 && w.r.clock()-now < longestBreath {
+			w.out.Flush(now)
+			giveWay()
+		}
 	}
 	w.out.Flush(now)
 }
+
+// Most of what is due are calls that ended 32 s ago, whose memory is in no cache any more: hundreds of them at each beat would keep a
+// message waiting for a millisecond where all share a processor. So after each breath of them others go first, unless that takes
+// longestBreath, as it does when there is too much to do: then time does not stand still for those who wait for it.
+const (
+	breath        = 8
+	longestBreath = int64(5 * time.Millisecond)
+)
+
+// giveWay lets another thread have the processor, if one waits for it. For the scheduler of Go's this goroutine runs on.
+func giveWay() { _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
 // fire does what is due for a call.
 func (w *worker) fire(slot uint32) {
