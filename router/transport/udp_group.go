@@ -124,10 +124,9 @@ func (q *udpQueue) count(first int) int {
 }
 
 // split sends the datagrams of a group one by one, because together the kernel
-// does not take them: it is too old, or the way out cannot do it. It is not
-// tried again.
+// does not take them. When it takes one alone, it is the grouping that the way
+// out cannot do, and it is not tried again.
 func (q *udpQueue) split(fd uintptr, g *group) {
-	q.sock.whole.Store(true)
 	h := &q.vec.hdr[g.at].Hdr
 	h.SetIovlen(1)
 	control := g.control[:len(g.control)-segmentRoom()]
@@ -137,15 +136,48 @@ func (q *udpQueue) split(fd uintptr, g *group) {
 	q.vec.setControl(g.at, control)
 	for i := range g.n {
 		h.Iov = &g.iov[i]
-		if errno := q.vec.sendOne(fd, g.at); errno != 0 {
+		switch errno := q.sendAlone(fd, g.at); errno {
+		case 0:
+			q.sock.whole.Store(true)
+		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+			for range g.n - i {
+				q.sender.t.cfg.Dropped(DropSendBuffer)
+			}
+			return
+		default:
 			q.sender.fail(q.to[g.at], g.datagram(i), errno)
 		}
 	}
 }
 
+// sendAlone sends one message, and tries again when what is wrong may be over.
+func (q *udpQueue) sendAlone(fd uintptr, i int) (errno syscall.Errno) {
+	for range sendTries {
+		switch errno = q.vec.sendOne(fd, i); errno {
+		case 0, unix.ENOBUFS, unix.ENOMEM:
+			return errno
+		case unix.EINTR:
+		case unix.EAGAIN:
+			awaitRoom(fd)
+		default:
+			if q.sender.drain(fd, q.sock.listener) == 0 {
+				return errno
+			}
+		}
+	}
+	return errno
+}
+
 // ungrouped says whether an error of a group is because it is one.
 func ungrouped(errno syscall.Errno) bool {
 	return errno == unix.EINVAL || errno == unix.EIO || errno == unix.EMSGSIZE
+}
+
+// grouping says whether the kernel knows groups: since Linux 4.18. Before, it
+// would send one as a single datagram.
+func grouping(fd int) bool {
+	_, err := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT)
+	return err == nil
 }
 
 // segmentRoom is how many bytes of control data the length of pieces takes.

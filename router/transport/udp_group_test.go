@@ -84,10 +84,8 @@ func TestSendUnordered(t *testing.T) {
 							}
 						}
 					}
-					if groups {
-						if q := s.udp[0]; q.groups.n == 0 || q.count(0) <= q.n {
-							t.Errorf("%d groups, %d datagrams by %d headers", q.groups.n, q.count(0), q.n)
-						}
+					if q := s.udp[0]; groups && (q.groups.n == 0 || q.count(0) <= q.n) {
+						t.Errorf("%d groups, %d datagrams by %d headers", q.groups.n, q.count(0), q.n)
 					}
 					s.Flush(r.Now())
 					for k, peer := range peers {
@@ -153,6 +151,48 @@ func TestSendUnorderedFails(t *testing.T) {
 			read(t, peer, fmt.Sprintf("there %d", i))
 		}
 		r.noFailure(t)
+	}
+}
+
+// TestSendUnorderedBadPort: what cannot be sent alone either says nothing of groups.
+func TestSendUnorderedBadPort(t *testing.T) {
+	r := newRig()
+	r.start(t, Config{Listeners: []Listener{loopback(UDP)}, Workers: 1})
+	s := r.NewSender()
+	to := Flow{Proto: UDP, Remote: netip.MustParseAddrPort("127.0.0.1:0")}
+	s.SendUnordered(to, []byte("one"))
+	s.SendUnordered(to, []byte("two"))
+	s.Flush(r.Now())
+	for _, want := range []string{"one", "two"} {
+		if f := r.nextFailure(t); f.data != want || !errors.Is(f.err, syscall.EINVAL) {
+			t.Errorf("%q: %v", f.data, f.err)
+		}
+	}
+	if r.sockets[0][0].whole.Load() {
+		t.Error("groups are given up")
+	}
+}
+
+// TestGroups: which datagrams wait by which header.
+func TestGroups(t *testing.T) {
+	r := newRig()
+	r.start(t, Config{Listeners: []Listener{loopback(UDP)}, Workers: 1})
+	peer := udpPeer(t)
+	to := Flow{Proto: UDP, Remote: addrOf(peer.LocalAddr())}
+	s := r.NewSender()
+	for _, text := range []string{"a1", "b22", "a3", "a4", "b55"} {
+		s.SendUnordered(to, []byte(text))
+	}
+	s.Send(to, []byte("a6"))
+	q := s.udp[0]
+	for first, want := range []int{6, 3, 1, 0} {
+		if got := q.count(first); got != want {
+			t.Errorf("from header %d on %d datagrams, want %d", first, got, want)
+		}
+	}
+	s.Flush(r.Now())
+	for _, want := range []string{"a1", "a3", "a4", "b22", "b55", "a6"} {
+		read(t, peer, want)
 	}
 }
 

@@ -144,19 +144,19 @@ func (q *udpQueue) transmit(fd uintptr) {
 			}
 			first++
 		default:
-			g := q.group(first)
-			if g != nil && ungrouped(errno) {
-				q.split(fd, g)
-				first++
-				tries, own = 0, 0
-				continue
-			}
 			// An ICMP error that waits on the socket is given to whatever is
 			// sent next, in place of sending it, and taking one error out of
 			// the error queue brings up the one behind it. So take them all,
 			// and try again: an error that stays is the datagram's own.
 			if q.sender.drain(fd, q.sock.listener) == 0 {
 				own++
+			}
+			g := q.group(first)
+			if g != nil && own > 0 && ungrouped(errno) {
+				q.split(fd, g)
+				first++
+				tries, own = 0, 0
+				continue
 			}
 			if tries++; own < sendTries && tries < maxSendTries {
 				continue

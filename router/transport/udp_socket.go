@@ -96,6 +96,7 @@ func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 			}
 			err = unix.SetNonblock(own, false) // os.NewFile hands others to the poller.
 			s.fd, s.file = own, os.NewFile(uintptr(own), s.bound.String())
+			s.whole.Store(!grouping(own))
 			return err
 		})
 	}
