@@ -36,17 +36,37 @@ func (o *Outline) Read(buf []byte) bool {
 		pos += n + 1
 	}
 	if o.Via.Empty() || o.From.Empty() || o.To.Empty() || o.CallID.Empty() || o.CSeq.Empty() ||
-		buf[o.To.End-3] != '>' || bytes.Count(buf[:pos], carriageReturn) != lines {
+		bytes.Count(buf[:pos], carriageReturn) != lines {
 		return false
 	}
-	first := Span{o.Via.Start + uint32(len("Via:")), o.Via.Start + uint32(bytes.IndexByte(buf[o.Via.Start:], '\n'))}
-	for first.End > first.Start && isSpace(buf[first.End-1]) {
-		first.End--
+	to, ok := ParseNameAddr(buf, value(buf, o.To.Start+uint32(len("To:"))))
+	if !ok || !to.Bracket || !to.Params.Empty() || to.More {
+		return false
 	}
-	first.Start = skipSpace(buf, first.Start, first.End)
 	var fault *Fault
-	o.Top, fault = ParseVia(buf, first)
+	o.Top, fault = ParseVia(buf, value(buf, o.Via.Start+uint32(len("Via:"))))
 	return fault == nil
+}
+
+// TopViaOf reads the first element of a request's first header line, which is a Via nearly always. It is false when that is
+// another one, or written in an unusual way.
+func TopViaOf(buf []byte) (ViaElem, bool) {
+	pos := bytes.IndexByte(buf, '\n') + 1
+	if kind, name := usual(buf[pos:]); pos == 0 || kind != Via || name == 0 || bytes.IndexByte(buf[pos:], '\n') < 0 {
+		return ViaElem{}, false
+	}
+	v, fault := ParseVia(buf, value(buf, uint32(pos+len("Via:"))))
+	return v, fault == nil
+}
+
+// value is the span from start to the end of its line, without white space around.
+func value(buf []byte, start uint32) Span {
+	s := Span{start, start + uint32(bytes.IndexByte(buf[start:], '\n'))}
+	for s.End > s.Start && isSpace(buf[s.End-1]) {
+		s.End--
+	}
+	s.Start = skipSpace(buf, s.Start, s.End)
+	return s
 }
 
 // line notes one header line, which begins rest.

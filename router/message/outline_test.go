@@ -32,8 +32,12 @@ func checkOutline(t *testing.T, b []byte) (found bool) {
 	if got := b[o.Via.Start:o.Via.End]; !bytes.Equal(got, vias) {
 		t.Errorf("Via:\n%s\nwant\n%s", got, vias)
 	}
-	if top, fault := m.TopVia(); fault != nil || top != o.Top {
+	top, fault := m.TopVia()
+	if fault != nil || top != o.Top {
 		t.Errorf("top Via: %+v (%v), want %+v", o.Top, fault, top)
+	}
+	if got, ok := message.TopViaOf(b); ok && got != top {
+		t.Errorf("top Via of the first line: %+v, want %+v", got, top)
 	}
 	if _, tag, fault := m.Address(message.To); fault == nil && tag != nil {
 		t.Errorf("a request in a dialog: %q", tag)
@@ -73,6 +77,10 @@ func TestOutline(t *testing.T) {
 		"cseq":              {edit("CSeq", "cseq"), false},
 		"a To tag":          {edit("b@example.net>", "b@example.net>;tag=x"), false},
 		"a To without <>":   {edit("<sip:b@example.net>", "sip:b@example.net"), false},
+		"a tag without <>":  {edit("<sip:b@example.net>", "sip:b@example.net;tag=x;y=>"), false},
+		"a tag in <>":       {edit("<sip:b@example.net>", "sip:b@example.net;tag=<x>"), false},
+		"a tag with >":      {edit("<sip:b@example.net>", "<sip:b@example.net>;tag=x>"), false},
+		"two To at once":    {edit("<sip:b@example.net>", "<sip:b@example.net>, <sip:c@example.net>"), false},
 		"folded":            {edit("CSeq: 1", "CSeq:\r\n 1"), false},
 		"folded by a tab":   {edit("CSeq: 1", "CSeq:\r\n\t1"), false},
 		"a lone LF":         {edit("Call-ID: c\r", "Call-ID: c"), false},
@@ -93,9 +101,29 @@ func TestOutline(t *testing.T) {
 	}
 }
 
+// TestTopViaOf: the first line's, if it is a Via.
+func TestTopViaOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"ACK sip:a@b SIP/2.0\r\n" + minimal + "\r\n":                      "z9hG4bKa",
+		"ACK sip:a@b SIP/2.0\r\nMax-Forwards: 1\r\n" + minimal + "\r\n":   "",
+		"ACK sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP b;branch=z9hG4bKb\r\n\r\n": "",
+		"ACK sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP b;branch=z9hG4bKb":       "",
+		"ACK sip:a@b SIP/2.0\r\nVia: SIP/2.0;branch=z9hG4bKb\r\n\r\n":     "",
+		"ACK sip:a@b SIP/2.0": "", "": "",
+	} {
+		v, ok := message.TopViaOf([]byte(text))
+		if got := text[v.Branch.Start:v.Branch.End]; ok != (want != "") || ok && got != want {
+			t.Errorf("%q: %q, %v", text, got, ok)
+		}
+	}
+}
+
 // FuzzOutline: whatever has an outline has the one that Parse finds.
 func FuzzOutline(f *testing.F) {
 	seed(f)
+	for _, to := range []string{"sip:b@c;tag=x;y=>", "sip:b@c;tag=<x>", "<sip:b@c>;tag=x>", "\"b\" <sip:b@c;x=y>"} {
+		f.Add(bytes.Replace([]byte("INVITE sip:a@b SIP/2.0\r\n"+minimal+"\r\n"), []byte("<sip:b@example.net>"), []byte(to), 1))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := bytes.Clone(b)
 		checkOutline(t, b)
