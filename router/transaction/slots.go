@@ -123,8 +123,8 @@ func (s *Slots[T]) more(owner int) (uint32, bool) {
 // loan is how many slots a shard borrows at once.
 const loan = 32
 
-// borrow takes a slot from a shard that has so many to spare, and some more for the next callers. Each goes back to its owner. So
-// there are not as many slots as all shards needed together at their busiest, each at a time of its own.
+// borrow takes a slot from a shard that has so many to spare, and where these are many some more for the next callers. Each goes back to
+// its owner. So there are not as many slots as all shards needed together at their busiest, each at a time of its own.
 func (s *Slots[T]) borrow(spare, to int) (uint32, bool) {
 	var room [loan]uint32
 	for i := range s.shards {
@@ -135,8 +135,12 @@ func (s *Slots[T]) borrow(spare, to int) (uint32, bool) {
 			sh.mu.Unlock()
 			continue
 		}
-		lent := room[:copy(room[:], sh.free[max(n-loan, n/2):])]
-		sh.free = sh.free[:n-len(lent)]
+		many := loan
+		if spare < loan {
+			many = 1 // The last ones: none may be where others do not find it meanwhile.
+		}
+		lent := room[:copy(room[:], sh.free[n-many:])]
+		sh.free = sh.free[:n-many]
 		sh.mu.Unlock()
 		sh = &s.shards[to]
 		sh.mu.Lock()
