@@ -342,6 +342,13 @@ func (r *Report) Check() error {
 	if left.Median < 90 {
 		errs = append(errs, fmt.Errorf("at twice the capacity %.1f %% of the calls are answered that are at the capacity (%.1f to %.1f), want 90", left.Median, left.Min, left.Max))
 	}
+	var full []float64
+	for i := range r.Turns {
+		full = append(full, 100*float64(r.Turns[i].Full.OK)/float64(max(1, r.Turns[i].Full.Calls)))
+	}
+	if s := stats.Summarize(full); s.Median < 95 {
+		errs = append(errs, fmt.Errorf("at the capacity %.1f %% of the calls are answered (%.1f to %.1f), want 95", s.Median, s.Min, s.Max))
+	}
 	if refusal.Median > 100 {
 		errs = append(errs, fmt.Errorf("the 503 takes %.1f ms (p99; %.1f to %.1f), want 100", refusal.Median, refusal.Min, refusal.Max))
 	}

@@ -79,9 +79,9 @@ func TestFloodRate(t *testing.T) {
 
 // TestCheck: each figure that is not reached is named.
 func TestCheck(t *testing.T) {
-	turns := func(left int, p99 float64) []Turn {
+	turns := func(full, left int, p99 float64) []Turn {
 		turn := Turn{
-			Full:   load.Result{OK: 2000, Seconds: 2},
+			Full:   load.Result{Plan: load.Plan{Calls: full}, OK: 2000, Seconds: 2},
 			Double: load.Result{OK: left, Seconds: 1, Refusal: stats.Percentiles{P99: p99}},
 		}
 		worst, best := turn, turn
@@ -90,7 +90,7 @@ func TestCheck(t *testing.T) {
 		return []Turn{worst, turn, best}
 	}
 	good := Report{
-		Turns:    turns(900, 100),
+		Turns:    turns(2100, 900, 100),
 		Recovery: 10,
 		Floods:   []FloodTaken{{Calls: load.Result{Plan: load.Plan{Calls: 1000}, Failed: 1}}},
 	}
@@ -98,7 +98,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	bad := Report{
-		Turns:    turns(899, 101),
+		Turns:    turns(2110, 899, 101),
 		Recovery: 11,
 		Floods:   []FloodTaken{{Kind: "garbage", Calls: load.Result{Plan: load.Plan{Calls: 1000}, Failed: 2}}},
 	}
@@ -106,7 +106,7 @@ func TestCheck(t *testing.T) {
 	if err == nil {
 		t.Fatal("nothing is wrong")
 	}
-	for _, want := range []string{"89.9 %", "101.0 ms", "11.0 s", "beside garbage 2 of 1000"} {
+	for _, want := range []string{"at the capacity 94.8 %", "89.9 %", "101.0 ms", "11.0 s", "beside garbage 2 of 1000"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in: %v", want, err)
 		}
