@@ -370,8 +370,8 @@ func (w *worker) ack(from transport.Flow) {
 
 // acknowledgesRefusal says whether the ACK at hand is for a response that was sent without state: its To tag is ours.
 func (w *worker) acknowledgesRefusal() bool {
-	tag := bytes.TrimPrefix(w.rq.toTag, w.r.shedTag[len(";tag="):])
-	w.text = appendHex(w.text[:0], w.rq.key[1], 16)
+	tag := bytes.TrimPrefix(w.rq.toTag, w.r.awayTag[len(";tag="):])
+	w.text = appendHex(w.text[:0], w.rq.key[1], tagDigits)
 	return bytes.Equal(tag, w.text)
 }
 

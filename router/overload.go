@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/voipbin/dialrouter/router/message"
+	"github.com/voipbin/dialrouter/router/transaction"
 	"github.com/voipbin/dialrouter/router/transport"
 )
 
@@ -15,7 +16,10 @@ func (w *worker) Backlog(now int64, percent int) {
 	w.now = now
 	s := &w.r.shares
 	was, again := w.press.level, now < w.press.until
-	s.adjust(now, w.press.update(now, percent))
+	by := w.press.update(now, percent)
+	if s.adjust(now, by) && by < 0 {
+		w.press.eased(now, percent)
+	}
 	switch is := w.press.level; {
 	case was == pressNone && is != pressNone:
 		s.pressed.Add(1)
@@ -33,19 +37,23 @@ func (w *worker) Backlog(now int64, percent int) {
 func (w *worker) unread(from transport.Flow, data []byte) bool {
 	switch {
 	case w.press.level == pressDrop && opensCall(data):
-		if w.within(from) {
+		if w.welcome(from) && w.within(from) {
 			return false
 		}
 		w.drop(from, dropUnread)
 		return true
 	case w.press.level == pressShed && bytes.HasPrefix(data, []byte("INVITE ")):
-		return !w.within(from) && w.turnAwayUnread(from, data)
-	case bytes.HasPrefix(data, []byte("ACK ")) && bytes.Contains(data, w.r.shedTag):
-		w.tally.received(from.Proto, requestKind(message.ACK))
-		return true
+		return w.welcome(from) && w.turnAwayUnread(from, data)
+	case bytes.HasPrefix(data, []byte("ACK ")):
+		return w.acksUnread(from, data)
 	default:
 		return false
 	}
+}
+
+// welcome says whether a source may call at all. Others have no share.
+func (w *worker) welcome(from transport.Flow) bool {
+	return w.r.current.Load().allowed(from.Remote.Addr())
 }
 
 // within says whether a source keeps to its share with one more new request, which is not weighed again then.
@@ -53,24 +61,24 @@ func (w *worker) within(from transport.Flow) bool {
 	s := &w.r.shares
 	if w.vetted = s.meter.take(w.now, w.sourceKey(from), s.current()); w.vetted {
 		w.press.taken++
+	} else if !s.limits.Load() {
+		s.limits.Store(true)
 	}
 	return w.vetted
 }
 
-// turnAwayUnread answers an INVITE 503 by its outline. It is false for one that has to be read: it is known already, or
-// not from somebody who may call, or there is more to it.
+// turnAwayUnread answers an INVITE of a source beyond its share 503 by its outline. It is false for one that has to be read: within
+// the share, or known already, or with more to it.
 func (w *worker) turnAwayUnread(from transport.Flow, data []byte) bool {
 	o := &w.outline
-	if !o.Read(data) || !bytes.HasSuffix(data[o.CSeq.Start:o.CSeq.End], []byte(" INVITE\r\n")) || !w.r.current.Load().allowed(from.Remote.Addr()) {
+	if !o.Read(data) || !bytes.HasSuffix(data[o.CSeq.Start:o.CSeq.End], []byte(" INVITE\r\n")) {
 		return false
 	}
-	w.msg.Buf = data
-	branch := w.msg.Bytes(o.Top.Branch)
-	if !magic(branch) {
+	key, ok := w.viaKey(data, &o.Top)
+	if !ok {
 		return false
 	}
-	key := w.branchKey(branch, w.msg.Bytes(o.Top.SentBy), []byte("INVITE"))
-	if _, ok := w.r.table.Find(key); ok {
+	if _, known := w.r.table.Find(key); known || w.within(from) {
 		return false
 	}
 	w.tally.received(from.Proto, requestKind(message.INVITE))
@@ -81,13 +89,42 @@ func (w *worker) turnAwayUnread(from transport.Flow, data []byte) bool {
 	b = w.edits.ApplyRange(b, data, o.Via)
 	b = append(b, data[o.From.Start:o.From.End]...)
 	b = append(b, data[o.To.Start:o.To.End-2]...)
-	b = append(b, w.r.shedTag...)
-	b = append(appendHex(b, key[1], 16), "\r\n"...)
+	b = append(b, w.r.awayTag...)
+	b = append(appendHex(b, key[1], tagDigits), "\r\n"...)
 	b = append(b, data[o.CallID.Start:o.CallID.End]...)
 	b = append(b, data[o.CSeq.Start:o.CSeq.End]...)
 	b = append(b, w.retryAfter()...)
 	w.buf = append(b, "Content-Length: "+noBody...)
 	w.sendAway(from)
+	return true
+}
+
+// viaKey is the key of an INVITE that is not read, or of its ACK. It is not ok without a branch of RFC 3261.
+func (w *worker) viaKey(data []byte, top *message.ViaElem) (key transaction.Key, ok bool) {
+	w.msg.Buf = data
+	branch := w.msg.Bytes(top.Branch)
+	if !magic(branch) {
+		return key, false
+	}
+	return w.branchKey(branch, w.msg.Bytes(top.SentBy), []byte("INVITE")), true
+}
+
+// acksUnread says whether an ACK is for a 503 of turnAway: it has the tag of that, and the branch that the tag was made of. By the tag alone
+// the ACK of a response that came back to us by way of somebody else would be taken for it.
+func (w *worker) acksUnread(from transport.Flow, data []byte) bool {
+	_, digits, found := bytes.Cut(data, w.r.awayTag)
+	if !found || len(digits) < tagDigits {
+		return false
+	}
+	top, ok := message.TopViaOf(data)
+	if !ok {
+		return false
+	}
+	key, ok := w.viaKey(data, &top)
+	if w.text = appendHex(w.text[:0], key[1], tagDigits); !ok || !bytes.Equal(digits[:tagDigits], w.text) {
+		return false
+	}
+	w.tally.received(from.Proto, requestKind(message.ACK))
 	return true
 }
 

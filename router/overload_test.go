@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -196,6 +197,7 @@ func TestTurnAwayUnread(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorker(b.Router, &wireTap{})
+			w.now = b.now
 			sent := func() string {
 				tap := w.out.(*wireTap)
 				if len(tap.sent) != 1 || tap.sent[0].to != from {
@@ -207,6 +209,8 @@ func TestTurnAwayUnread(t *testing.T) {
 					t.Errorf("a length of %d", len(data))
 				}
 				return string(data)
+			}
+			for w.within(from) {
 			}
 			if got := w.turnAwayUnread(from, []byte(tt.text)); got != tt.unread {
 				t.Fatalf("unread: %v", got)
@@ -226,18 +230,81 @@ func TestTurnAwayUnread(t *testing.T) {
 			w.turnAway(from, w.retryAfter())
 			want := sent()
 			plain := func(s string) string {
-				s = strings.Replace(s, string(b.shedTag), ";tag=", 1)
+				s = strings.Replace(s, string(b.awayTag), ";tag=", 1)
 				s = regexp.MustCompile(`Retry-After: \d+`).ReplaceAllString(s, "")
 				return regexp.MustCompile(`Content-Length: +`).ReplaceAllString(s, "Content-Length: ")
 			}
-			if plain(got) != plain(want) || !strings.Contains(got, string(b.shedTag)) {
+			if plain(got) != plain(want) || !strings.Contains(got, string(b.awayTag)) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		})
 	}
-	w := newWorker(b.Router, &wireTap{})
-	if w.turnAwayUnread(source("203.0.113.1"), []byte(good)) {
-		t.Error("one who may not call is turned away for want of time")
+}
+
+// TestShedWeighs: only what opens a call is weighed, so that neither copies nor requests in dialogs use a share up, and of who
+// may not call nothing is.
+func TestShedWeighs(t *testing.T) {
+	for _, percent := range []int{50, 90} {
+		c := newCrowd(t)
+		loud := source("127.0.0.9")
+		if got := c.send(loud, "INVITE", ""); got != -1 {
+			t.Fatalf("got %d", got)
+		}
+		known := c.n
+		c.behind(percent)
+		for i := range 200 {
+			c.send(source(fmt.Sprintf("203.0.113.%d", i)), "INVITE", "")
+			if percent < dropAt { // Beyond, they are dropped unread when they are too many.
+				c.sendAs(known, loud, "INVITE", "")
+				c.send(loud, "INVITE", "uas")
+			}
+		}
+		if c.w.press.taken != 0 {
+			t.Errorf("at %d %%: %d are taken for new", percent, c.w.press.taken)
+		}
+		if got := c.tally(10, loud, "INVITE", ""); got[-1] != 10 {
+			t.Errorf("at %d %%: new ones then: %v", percent, got)
+		}
+	}
+}
+
+// TestShareFalls: a share is halved again only when the backlog does not fall on its own.
+func TestShareFalls(t *testing.T) {
+	for _, tt := range []struct {
+		each        float64 // Percent by which the backlog falls with each batch, of which there is one in 0.6 ms.
+		least, most int64
+	}{{0, 64, 256}, {1, 4096, 8192}} {
+		c := newCrowd(t)
+		c.behind(50)
+		c.shares.rate.Store(16_384)
+		percent := 84.0
+		for range 25 {
+			c.now += int64(600 * time.Microsecond)
+			c.w.press.taken = manyTaken
+			c.w.Backlog(c.now, int(percent))
+			percent -= tt.each
+		}
+		if got := c.shares.current(); got < tt.least || got > tt.most {
+			t.Errorf("falling by %v: a share of %d", tt.each, got)
+		}
+	}
+}
+
+// TestSharesCount: calls that are done with are counted, and the timers look at how many.
+func TestSharesCount(t *testing.T) {
+	c := newCrowd(t)
+	c.w.turn(c.now)
+	for range 100 {
+		c.send(source("127.0.0.9"), "INVITE", "")
+	}
+	used := int64(0)
+	for range 100 { // Nobody answers.
+		c.now += int64(time.Second)
+		c.w.turn(c.now)
+		used = max(used, c.shares.used.Load())
+	}
+	if n := c.shares.done.Load(); n != 100 || used == 0 {
+		t.Errorf("%d done, %d in a second", n, used)
 	}
 }
 
@@ -277,21 +344,56 @@ func TestAckOfRefusal(t *testing.T) {
 		}
 	}
 	ack(refused())
-	c.behind(50)
-	from = source("127.0.0.8")
-	c.n += 1 << 16
-	first := refused()
-	if !bytes.Contains(first, c.shedTag) {
-		t.Errorf("it was read:\n%s", first)
-	}
 	c.draining.Store(true)
-	c.w.Backlog(c.now+int64(time.Hour), 0)
 	from = source("127.0.0.7")
-	second := refused()
-	if bytes.Contains(second, c.shedTag) {
-		t.Errorf("it was not read:\n%s", second)
+	ack(refused())
+}
+
+// TestAckUnread: under pressure the ACK of a refusal is known by its tag and branch, and any other is read.
+func TestAckUnread(t *testing.T) {
+	b, _ := flooded(t)
+	from := source("127.0.0.9")
+	invite := b.request(nil, "INVITE", 0xfade, "sip:15551234567@127.0.0.1:5060", nil, "", offer)
+	tap := &wireTap{}
+	w := newWorker(b.Router, tap)
+	w.press, w.now = b.w.press, b.now
+	for w.within(from) {
 	}
-	ack(second)
+	w.Receive(b.now, from, invite)
+	if len(tap.sent) != 1 {
+		t.Fatalf("%d sent", len(tap.sent))
+	}
+	_, tag, _ := bytes.Cut(tap.sent[0].data, []byte(";tag="+string(b.awayTag[len(";tag="):])))
+	tag = append(bytes.Clone(b.awayTag[len(";tag="):]), tag[:tagDigits]...)
+	good := string(b.request(nil, "ACK", 0xfade, "sip:15551234567@127.0.0.1:5060", nil, string(tag), ""))
+	good = strings.Replace(good, "z9hG4bKACK", "z9hG4bKINVITE", 1)
+	for name, tt := range map[string]struct {
+		text   string
+		unread bool
+	}{
+		"it is":             {good, true},
+		"of another branch": {strings.Replace(good, "0000fade", "0000face", 1), false},
+		"another tag":       {strings.Replace(good, string(tag), "uas", 1), false},
+		"half a tag":        {good[:strings.Index(good, string(tag))+12], false},
+		"another order":     {strings.Replace(good, "Via: ", "Subject: x\r\nVia: ", 1), false},
+		"RFC 2543":          {strings.Replace(good, "z9hG4bK", "1", 1), false},
+		"a BYE":             {strings.Replace(good, "ACK sip", "BYE sip", 1), false},
+	} {
+		if got := w.unread(from, []byte(tt.text)); got != tt.unread {
+			t.Errorf("%s: unread: %v", name, got)
+		}
+	}
+	for _, tt := range []struct {
+		after  time.Duration
+		unread bool
+	}{{0, true}, {time.Duration(episode - 1), true}, {time.Duration(2 * episode), false}} {
+		w.press.level = pressNone
+		strays, read := b.dropped(dropMalformed), strings.Replace(good, "CSeq: 1 ACK", "CSeq: 1 NACK", 1) // No ACK for who reads it.
+		w.Receive(b.now+int64(tt.after), from, []byte(read))
+		if got := b.dropped(dropMalformed) == strays; got != tt.unread {
+			t.Errorf("%v after the pressure: unread: %v", tt.after, got)
+		}
+	}
 }
 
 // TestUnread: when even refusing takes too long, what a source beyond its share sends is not read any more, unless it
@@ -453,7 +555,7 @@ func BenchmarkTurnAway(b *testing.B) {
 		}
 	})
 	b.Run("ACK", func(b *testing.B) {
-		ack := bed.request(nil, "ACK", 7, "sip:15551234567@127.0.0.1:5060", nil, string(bed.shedTag[len(";tag="):])+"0123456789abcdef", "")
+		ack := bed.request(nil, "ACK", 7, "sip:15551234567@127.0.0.1:5060", nil, string(bed.awayTag[len(";tag="):])+"0123456789abcdef", "")
 		b.ReportAllocs()
 		for b.Loop() {
 			bed.receive(ack)

@@ -40,18 +40,21 @@ const (
 //
 //	backlog  0 ...... shedEnd ...... shedAt ...... hurryAt ...... dropAt ... full
 //	level    none  |  as before    | shed        | shed         | drop
-//	share    grows | grows         | stays       | halved       | halved
+//	share    grows | grows         | stays       | halved       | halved, while the backlog does not fall
 type pressure struct {
 	level pressLevel
 	busy  int64 // Since when there has been a backlog; zero: there is none.
 	until int64 // When the episode ends.
 	taken int   // New requests let through within their share since the last backlog.
 	high  int   // The backlog when shares were halved last,
-	eased int64 // and when that was.
+	then  int64 // and when that was.
 }
 
 // falling is by how much less of a backlog, in percent, shows that halving the shares has begun to help.
 const falling = 2
+
+// eased is told when shares were halved.
+func (p *pressure) eased(now int64, percent int) { p.high, p.then = percent, now }
 
 // lately says whether there is, or was within an episode, too much to do.
 func (p *pressure) lately(now int64) bool { return p.level != pressNone || now < p.until }
@@ -79,9 +82,8 @@ func (p *pressure) update(now int64, percent int) int {
 		p.level = min(p.level, pressShed)
 	}
 	switch {
-	case p.level != pressNone && percent >= hurryAt && many && (percent > p.high-falling || now-p.eased >= patience):
+	case p.level != pressNone && percent >= hurryAt && many && (percent > p.high-falling || now-p.then >= patience):
 		p.until = now + episode
-		p.high, p.eased = percent, now
 		return -1
 	case p.level != pressNone && percent >= shedAt:
 		p.until = now + episode

@@ -36,7 +36,9 @@ func TestPressure(t *testing.T) {
 				for range s.millis {
 					now += int64(time.Millisecond)
 					p.taken = s.taken
-					share = p.update(now, s.percent)
+					if share = p.update(now, s.percent); share < 0 {
+						p.eased(now, s.percent)
+					}
 				}
 				if p.level != s.level || share != s.share {
 					t.Errorf("after stretch %d: level %d and share %d, want %d and %d", i, p.level, share, s.level, s.share)

@@ -55,7 +55,7 @@ const lengthStep = 32
 
 // turnAway answers the request at hand 503 for want of time or room.
 func (w *worker) turnAway(from transport.Flow, x extra) {
-	w.makeReply(&w.msg, &w.rq, from, 503, "", x)
+	w.makeTagged(&w.msg, &w.rq, from, 503, "", w.r.awayTag, x)
 	w.sendAway(from)
 }
 
@@ -73,8 +73,16 @@ func (w *worker) sendAway(from transport.Flow) {
 // noBody is how a reply of our own ends, from the value of Content-Length on.
 const noBody = "0\r\n\r\n"
 
+// tagDigits is how many digits of the request's key a To tag of ours has, so that copies get the same (RFC 3261 section 8.2.7).
+const tagDigits = 16
+
 // makeReply writes a reply of our own to a request into w.buf (RFC 3261 section 8.2.6).
 func (w *worker) makeReply(m *message.Message, rq *request, from transport.Flow, code int, phrase string, x extra) {
+	w.makeTagged(m, rq, from, code, phrase, []byte(";tag="), x)
+}
+
+// makeTagged does so with a To tag that begins in a way of its own.
+func (w *worker) makeTagged(m *message.Message, rq *request, from transport.Flow, code int, phrase string, mark []byte, x extra) {
 	if phrase == "" {
 		phrase = phrases[code]
 	}
@@ -104,8 +112,8 @@ func (w *worker) makeReply(m *message.Message, rq *request, from transport.Flow,
 			b = append(b, m.Bytes(h.Line)...)
 		} else {
 			b = append(b, m.Buf[h.Line.Start:to.Elem.End]...)
-			b = append(b, ";tag="...)
-			b = appendHex(b, rq.key[1], 16)
+			b = append(b, mark...)
+			b = appendHex(b, rq.key[1], tagDigits)
 			b = append(b, m.Buf[to.Elem.End:h.Line.End]...)
 		}
 	}

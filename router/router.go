@@ -65,7 +65,7 @@ type Router struct {
 	resolver *resolve.Resolver
 	key      routeKey
 	seeds    [2]maphash.Seed
-	shedTag  []byte // How the To tag of what is refused unread begins.
+	awayTag  []byte // How the To tag of what is refused for want of time or room begins.
 	names    names
 	peers    peerNames
 	local    []local
@@ -129,7 +129,7 @@ func New(o Options) (*Router, error) {
 		clock:    clock(),
 		timing:   transaction.DefaultTiming(),
 		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		shedTag:  fmt.Appendf(nil, ";tag=%08x.", rand.Uint32()),
+		awayTag:  fmt.Appendf(nil, ";tag=%08x.", rand.Uint32()),
 		maxCalls: o.Config.SIP.MaxCalls,
 		calls:    transaction.NewSlots[call](slotsPerCall * o.Config.SIP.MaxCalls),
 		health:   health.NewRegistry(),

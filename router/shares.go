@@ -81,8 +81,8 @@ const (
 )
 
 // What calls are done with in a second tells how many new ones there is time for, roughly: it is measured over measured at
-// least. A share begins with no more than that when workers come under pressure, and grows to mostUnused times that: one that
-// limits nobody would have to be halved many times before it does, and the receive buffer is full by then.
+// least. A share begins with no more than that when workers come under pressure, and while it limits nobody, it grows to no more than
+// mostUnused times that: else it would have to be halved many times before it limits anybody, and the receive buffer is full by then.
 const (
 	measured   = int64(200 * time.Millisecond)
 	mostUnused = 1.5
@@ -95,6 +95,7 @@ type shares struct {
 	rate    atomic.Int64
 	changed atomic.Int64
 	used    atomic.Int64 // New requests that had their final response in a second of late.
+	limits  atomic.Bool  // The share was refused to somebody since it grew last.
 	meter   meter
 
 	doneThen, then int64 // Of the goroutine that measures.
@@ -104,26 +105,30 @@ type shares struct {
 	_    [64]byte
 }
 
-// adjust makes the share smaller (-1), larger (1) or neither.
-func (s *shares) adjust(now int64, by int) {
+// adjust makes the share smaller (-1), larger (1) or neither, and says whether it did.
+func (s *shares) adjust(now int64, by int) bool {
 	pause := growPause
 	if by < 0 {
 		pause = shrinkPause
 	}
 	last := s.changed.Load()
 	if by == 0 || now-last < pause || !s.changed.CompareAndSwap(last, now) {
-		return
+		return false
 	}
 	rate := s.current()
 	if now-last > shareLife {
 		rate = firstShare
 	}
-	if by < 0 {
+	switch most := int64(mostUnused * float64(s.used.Load())); {
+	case by < 0:
 		rate = max(rate/2, leastShare)
-	} else {
-		rate = min(rate+rate/8+1, max(rate, int64(mostUnused*float64(s.used.Load())), firstShare), mostShare)
+	case s.limits.Swap(false):
+		rate = min(rate+rate/8+1, mostShare)
+	default:
+		rate = min(rate+rate/8+1, max(rate, most, firstShare), mostShare)
 	}
 	s.rate.Store(rate)
+	return true
 }
 
 // measure looks at how many calls are done with. One goroutine calls it, every now and then.

@@ -149,6 +149,21 @@ func TestSharesUnused(t *testing.T) {
 	}
 }
 
+// TestSharesLimit: a share that limits somebody grows, however few calls are done with so far: callees may let it ring.
+func TestSharesLimit(t *testing.T) {
+	var s shares
+	now := int64(time.Hour)
+	for range 1000 {
+		now += int64(time.Millisecond)
+		s.measure(now)
+		s.limits.Store(true)
+		s.adjust(now, 1)
+	}
+	if got := s.current(); got < 100*firstShare {
+		t.Errorf("after a second %d", got)
+	}
+}
+
 // TestHolders: who holds how much is known, and given back.
 func TestHolders(t *testing.T) {
 	var h holders

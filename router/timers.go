@@ -17,7 +17,6 @@ func (r *Router) runTimers() {
 	beats := int(journalPace / r.pace())
 	for n := 1; r.pulse.wait(); n++ {
 		w.turn(r.clock())
-		r.shares.measure(w.now)
 		if n%beats == 0 {
 			r.journal.beat()
 		}
@@ -27,6 +26,7 @@ func (r *Router) runTimers() {
 // turn wakes the calls that are due.
 func (w *worker) turn(now int64) {
 	w.now = now
+	w.r.shares.measure(now)
 	w.due = w.r.wheel.Expire(now, w.due[:0])
 	for i, slot := range w.due {
 		w.fire(slot)
