@@ -248,20 +248,34 @@ func (b *bench) seek(ctx context.Context, r *Report) error {
 	if _, err := b.offer(ctx, max(1, b.Start/2), trial); err != nil { // Memory is taken, caches are warm.
 		return err
 	}
-	for rate := b.Start; ; rate = int(float64(rate) * growth) {
-		got, err := b.offer(ctx, rate, trial)
-		if err != nil {
+	rate := b.Start
+	for ; ; rate = int(float64(rate) * growth) {
+		if good, err := b.bears(ctx, rate, trial); err != nil {
 			return err
+		} else if !good {
+			break
 		}
-		b.print("capacity", &got)
-		if got.Failed > 0 || float64(got.Retransmits()) > mostLost*float64(got.OK) || got.Late > got.Calls/10 {
-			if r.Capacity == 0 {
-				return fmt.Errorf("%d calls a second are too many already", rate)
-			}
+	}
+	// What went well for a moment may be too much for as long as a turn is.
+	for rate = int(float64(rate) / growth); rate >= b.Start; rate = int(float64(rate) / growth) {
+		if good, err := b.bears(ctx, rate, b.Length); err != nil {
+			return err
+		} else if good {
+			r.Capacity = rate
 			return nil
 		}
-		r.Capacity = rate
 	}
+	return fmt.Errorf("%d calls a second are too many already", b.Start)
+}
+
+// bears offers so many calls and says whether there was time for them.
+func (b *bench) bears(ctx context.Context, rate int, length time.Duration) (bool, error) {
+	got, err := b.offer(ctx, rate, length)
+	if err != nil {
+		return false, err
+	}
+	b.print("capacity", &got)
+	return got.Failed == 0 && float64(got.Retransmits()) <= mostLost*float64(got.OK) && got.Late <= got.Calls/10, nil
 }
 
 func (b *bench) print(what string, r *load.Result) {
@@ -346,8 +360,8 @@ func (r *Report) Check() error {
 	for i := range r.Turns {
 		full = append(full, 100*float64(r.Turns[i].Full.OK)/float64(max(1, r.Turns[i].Full.Calls)))
 	}
-	if s := stats.Summarize(full); s.Median < 95 {
-		errs = append(errs, fmt.Errorf("at the capacity %.1f %% of the calls are answered (%.1f to %.1f), want 95", s.Median, s.Min, s.Max))
+	if s := stats.Summarize(full); s.Median < 90 {
+		errs = append(errs, fmt.Errorf("at the capacity %.1f %% of the calls are answered (%.1f to %.1f), want 90", s.Median, s.Min, s.Max))
 	}
 	if refusal.Median > 100 {
 		errs = append(errs, fmt.Errorf("the 503 takes %.1f ms (p99; %.1f to %.1f), want 100", refusal.Median, refusal.Min, refusal.Max))

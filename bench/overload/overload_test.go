@@ -98,7 +98,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	bad := Report{
-		Turns:    turns(2110, 899, 101),
+		Turns:    turns(2250, 899, 101),
 		Recovery: 11,
 		Floods:   []FloodTaken{{Kind: "garbage", Calls: load.Result{Plan: load.Plan{Calls: 1000}, Failed: 2}}},
 	}
@@ -106,7 +106,7 @@ func TestCheck(t *testing.T) {
 	if err == nil {
 		t.Fatal("nothing is wrong")
 	}
-	for _, want := range []string{"at the capacity 94.8 %", "89.9 %", "101.0 ms", "11.0 s", "beside garbage 2 of 1000"} {
+	for _, want := range []string{"at the capacity 88.9 %", "89.9 %", "101.0 ms", "11.0 s", "beside garbage 2 of 1000"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in: %v", want, err)
 		}
