@@ -18,7 +18,7 @@ func (f *Figures) add(b *bucket) {
 	f.Measured += uint64(b.ended.Load())
 	f.Talk += time.Duration(b.talk.Load()) * time.Millisecond
 	for i := range f.pdd {
-		f.pdd[i] += uint64(b.pdd[i].Load())
+		f.pdd[i] += uint64(b.countedPDD(i))
 	}
 }
 

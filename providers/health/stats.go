@@ -24,6 +24,7 @@ const (
 	shortSpan  = 10 // The window of five minutes, in recent buckets, besides the one that is being filled.
 	longSpan   = 120
 	pddBuckets = 64
+	pddRow     = 8 // Of these.
 )
 
 // The windows that Read knows.
@@ -76,7 +77,29 @@ type bucket struct {
 	outcomes [numOutcomes]atomic.Uint32
 	ended    atomic.Uint32 // Answered calls whose end was seen.
 	talk     atomic.Int64  // Their length together, in milliseconds.
-	pdd      [pddBuckets]atomic.Uint32
+	// Post-dial delays, in rows that are made when something is counted in them: a provider's delays do not differ by
+	// much, and there is a bucket for each span of time, provider and destination.
+	pdd [pddBuckets / pddRow]atomic.Pointer[[pddRow]atomic.Uint32]
+}
+
+// countPDD counts n delays.
+func (b *bucket) countPDD(i int, n uint32) {
+	if n == 0 {
+		return
+	}
+	p := &b.pdd[i/pddRow]
+	if p.Load() == nil {
+		p.CompareAndSwap(nil, new([pddRow]atomic.Uint32))
+	}
+	p.Load()[i%pddRow].Add(n)
+}
+
+// countedPDD is how many delays were counted.
+func (b *bucket) countedPDD(i int) uint32 {
+	if row := b.pdd[i/pddRow].Load(); row != nil {
+		return row[i%pddRow].Load()
+	}
+	return 0
 }
 
 // Count counts the end of an attempt. pdd is the time from its INVITE to the first 18x in nanoseconds; zero is none.
@@ -84,7 +107,7 @@ func (s *Series) Count(now int64, o Outcome, pdd int64) {
 	b := s.at(now)
 	b.outcomes[o].Add(1)
 	if pdd > 0 {
-		b.pdd[pddBucket(pdd)].Add(1)
+		b.countPDD(pddBucket(pdd), 1)
 	}
 }
 
@@ -159,8 +182,8 @@ func (b *bucket) add(o *bucket) {
 	}
 	b.ended.Add(o.ended.Load())
 	b.talk.Add(o.talk.Load())
-	for i := range b.pdd {
-		b.pdd[i].Add(o.pdd[i].Load())
+	for i := range pddBuckets {
+		b.countPDD(i, o.countedPDD(i))
 	}
 }
 
