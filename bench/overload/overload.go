@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -71,10 +72,16 @@ type Turn struct {
 	Double load.Result `json:"double"`
 }
 
-// left is the part of the calls that are answered at the capacity which is answered at twice the capacity.
+// left is what is answered at twice the capacity, in percent of what is answered at the capacity.
 func (t *Turn) left() float64 {
-	return float64(t.Double.OK) / t.Double.Seconds / (float64(t.Full.OK) / t.Full.Seconds)
+	return 100 * float64(t.Double.OK) / t.Double.Seconds / (float64(t.Full.OK) / t.Full.Seconds)
 }
+
+// answered is what is answered at the capacity, in percent.
+func (t *Turn) answered() float64 { return 100 * float64(t.Full.OK) / float64(max(1, t.Full.Calls)) }
+
+// refusal is how long a 503 takes at twice the capacity, in milliseconds (p99).
+func (t *Turn) refusal() float64 { return t.Double.Refusal.P99 }
 
 // FloodTaken is how calls of one source fared during a flood of another.
 type FloodTaken struct {
@@ -214,7 +221,7 @@ func (b *bench) exceed(ctx context.Context, r *Report) (err error) {
 		b.print("twice as many", &t.Double)
 		r.Turns = append(r.Turns, t)
 	}
-	left, refusal := r.summary()
+	left, refusal := r.over((*Turn).left), r.over((*Turn).refusal)
 	fmt.Fprintf(b.out, "%-28s %.1f %% of the calls are answered (%.1f to %.1f), the 503 takes %.1f ms (p99; %.1f to %.1f)\n",
 		"twice as many, all turns", left.Median, left.Min, left.Max, refusal.Median, refusal.Min, refusal.Max)
 	ended := time.Now()
@@ -248,24 +255,29 @@ func (b *bench) seek(ctx context.Context, r *Report) error {
 	if _, err := b.offer(ctx, max(1, b.Start/2), trial); err != nil { // Memory is taken, caches are warm.
 		return err
 	}
-	rate := b.Start
-	for ; ; rate = int(float64(rate) * growth) {
-		if good, err := b.bears(ctx, rate, trial); err != nil {
+	step := 0
+	for ; ; step++ {
+		if good, err := b.bears(ctx, b.rate(step), trial); err != nil {
 			return err
 		} else if !good {
 			break
 		}
 	}
 	// What went well for a moment may be too much for as long as a turn is.
-	for rate = int(float64(rate) / growth); rate >= b.Start; rate = int(float64(rate) / growth) {
-		if good, err := b.bears(ctx, rate, b.Length); err != nil {
+	for step--; step >= 0; step-- {
+		if good, err := b.bears(ctx, b.rate(step), b.Length); err != nil {
 			return err
 		} else if good {
-			r.Capacity = rate
+			r.Capacity = b.rate(step)
 			return nil
 		}
 	}
 	return fmt.Errorf("%d calls a second are too many already", b.Start)
+}
+
+// rate is how many calls a second the search offers at a step, from 0.
+func (b *bench) rate(step int) int {
+	return int(float64(b.Start) * math.Pow(growth, float64(step)))
 }
 
 // bears offers so many calls and says whether there was time for them.
@@ -339,32 +351,26 @@ func (b *bench) flooded(ctx context.Context, kind string) (taken FloodTaken, err
 	return taken, nil
 }
 
-// summary returns what is left at twice the capacity, in percent, and how long the 503 takes then, in milliseconds (p99), of all turns.
-func (r *Report) summary() (left, refusal stats.Summary) {
-	var lefts, refusals []float64
+// over sums up a figure of all turns.
+func (r *Report) over(figure func(*Turn) float64) stats.Summary {
+	var all []float64
 	for i := range r.Turns {
-		t := &r.Turns[i]
-		lefts, refusals = append(lefts, 100*t.left()), append(refusals, t.Double.Refusal.P99)
+		all = append(all, figure(&r.Turns[i]))
 	}
-	return stats.Summarize(lefts), stats.Summarize(refusals)
+	return stats.Summarize(all)
 }
 
 // Check returns what is worse than asked.
 func (r *Report) Check() error {
 	var errs []error
-	left, refusal := r.summary()
-	if left.Median < 90 {
-		errs = append(errs, fmt.Errorf("at twice the capacity %.1f %% of the calls are answered that are at the capacity (%.1f to %.1f), want 90", left.Median, left.Min, left.Max))
+	if s := r.over((*Turn).left); s.Median < 90 {
+		errs = append(errs, fmt.Errorf("at twice the capacity %.1f %% of the calls are answered that are at the capacity (%.1f to %.1f), want 90", s.Median, s.Min, s.Max))
 	}
-	var full []float64
-	for i := range r.Turns {
-		full = append(full, 100*float64(r.Turns[i].Full.OK)/float64(max(1, r.Turns[i].Full.Calls)))
-	}
-	if s := stats.Summarize(full); s.Median < 90 {
+	if s := r.over((*Turn).answered); s.Median < 90 {
 		errs = append(errs, fmt.Errorf("at the capacity %.1f %% of the calls are answered (%.1f to %.1f), want 90", s.Median, s.Min, s.Max))
 	}
-	if refusal.Median > 100 {
-		errs = append(errs, fmt.Errorf("the 503 takes %.1f ms (p99; %.1f to %.1f), want 100", refusal.Median, refusal.Min, refusal.Max))
+	if s := r.over((*Turn).refusal); s.Median > 100 {
+		errs = append(errs, fmt.Errorf("the 503 takes %.1f ms (p99; %.1f to %.1f), want 100", s.Median, s.Min, s.Max))
 	}
 	if r.Recovery > 10 {
 		errs = append(errs, fmt.Errorf("all is well again after %.1f s, want 10", r.Recovery))
