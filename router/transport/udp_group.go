@@ -38,10 +38,6 @@ type groups struct {
 	n    int
 }
 
-func (g *group) datagram(i int) []byte {
-	return unsafe.Slice(g.iov[i].Base, g.size)
-}
-
 // join adds a datagram to one that waits already, and is false when there is
 // none like it.
 func (q *udpQueue) join(to Flow, data []byte) bool {
@@ -54,6 +50,7 @@ func (q *udpQueue) join(to Flow, data []byte) bool {
 			g.iov[g.n].Base = unsafe.SliceData(q.store(data))
 			g.iov[g.n].SetLen(len(data))
 			g.n++
+			q.bundle(g)
 			return true
 		}
 	}
@@ -73,52 +70,40 @@ func (q *udpQueue) begin() {
 	q.groups.n++
 }
 
-// seal gives the groups of more than one datagram their headers.
-func (q *udpQueue) seal() {
-	for i := range q.groups.list[:q.groups.n] {
-		g := &q.groups.list[i]
-		if g.n == 1 {
-			continue
-		}
-		h := &q.vec.hdr[g.at].Hdr
+// bundle makes the header of a group say what is in it.
+func (q *udpQueue) bundle(g *group) {
+	h := &q.vec.hdr[g.at].Hdr
+	if g.n == 2 {
 		h.Iov = &g.iov[0]
-		h.SetIovlen(g.n)
 		g.control = append(g.control[:0], unsafe.Slice(h.Control, h.Controllen)...)
 		g.control = putSegment(g.control, g.size)
 		q.vec.setControl(g.at, g.control)
 	}
+	h.SetIovlen(g.n)
 }
 
-// unseal makes headers of single datagrams of all again.
-func (q *udpQueue) unseal() {
+// unbundle makes headers of single datagrams of all again.
+func (q *udpQueue) unbundle() {
 	for i := range q.groups.list[:q.groups.n] {
-		g := &q.groups.list[i]
-		h := &q.vec.hdr[g.at].Hdr
-		h.Iov = &q.vec.iov[g.at]
+		at := q.groups.list[i].at
+		h := &q.vec.hdr[at].Hdr
+		h.Iov = &q.vec.iov[at]
 		h.SetIovlen(1)
-		q.vec.setControl(g.at, nil)
+		q.vec.setControl(at, nil)
 	}
 	q.groups.n = 0
 }
 
-// group returns the group that a header belongs to, if there is more than one
-// datagram in it.
-func (q *udpQueue) group(i int) *group {
-	for k := range q.groups.list[:q.groups.n] {
-		if g := &q.groups.list[k]; g.at == i && g.n > 1 {
-			return g
-		}
-	}
-	return nil
+// datagrams are those that leave by one header.
+func (q *udpQueue) datagrams(i int) []unix.Iovec {
+	h := &q.vec.hdr[i].Hdr
+	return unsafe.Slice(h.Iov, h.Iovlen)
 }
 
-// count returns how many datagrams wait from a header on.
-func (q *udpQueue) count(first int) int {
-	n := q.n - first
-	for i := range q.groups.list[:q.groups.n] {
-		if g := &q.groups.list[i]; g.at >= first {
-			n += g.n - 1
-		}
+// count returns how many datagrams wait by the headers from first up to end.
+func (q *udpQueue) count(first, end int) (n int) {
+	for i := first; i < end; i++ {
+		n += len(q.datagrams(i))
 	}
 	return n
 }
@@ -126,26 +111,25 @@ func (q *udpQueue) count(first int) int {
 // split sends the datagrams of a group one by one, because together the kernel
 // does not take them. When it takes one alone, it is the grouping that the way
 // out cannot do, and it is not tried again.
-func (q *udpQueue) split(fd uintptr, g *group) {
-	h := &q.vec.hdr[g.at].Hdr
-	h.SetIovlen(1)
-	control := g.control[:len(g.control)-segmentRoom()]
-	if len(control) == 0 {
-		control = nil
+func (q *udpQueue) split(fd uintptr, i int) {
+	h := &q.vec.hdr[i].Hdr
+	pieces := q.datagrams(i)
+	if room := int(h.Controllen) - segmentRoom(); room > 0 {
+		h.SetControllen(room)
+	} else {
+		q.vec.setControl(i, nil)
 	}
-	q.vec.setControl(g.at, control)
-	for i := range g.n {
-		h.Iov = &g.iov[i]
-		switch errno := q.sendAlone(fd, g.at); errno {
+	h.SetIovlen(1)
+	for k := range pieces {
+		h.Iov = &pieces[k]
+		switch errno := q.sendAlone(fd, i); errno {
 		case 0:
 			q.sock.whole.Store(true)
 		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
-			for range g.n - i {
-				q.sender.t.cfg.Dropped(DropSendBuffer)
-			}
+			q.drop(len(pieces) - k)
 			return
 		default:
-			q.sender.fail(q.to[g.at], g.datagram(i), errno)
+			q.fail(i, errno)
 		}
 	}
 }

@@ -84,8 +84,8 @@ func TestSendUnordered(t *testing.T) {
 							}
 						}
 					}
-					if q := s.udp[0]; groups && (q.groups.n == 0 || q.count(0) <= q.n) {
-						t.Errorf("%d groups, %d datagrams by %d headers", q.groups.n, q.count(0), q.n)
+					if q := s.udp[0]; groups && (q.groups.n == 0 || q.count(0, q.n) <= q.n) {
+						t.Errorf("%d groups, %d datagrams by %d headers", q.groups.n, q.count(0, q.n), q.n)
 					}
 					s.Flush(r.Now())
 					for k, peer := range peers {
@@ -186,7 +186,7 @@ func TestGroups(t *testing.T) {
 	s.Send(to, []byte("a6"))
 	q := s.udp[0]
 	for first, want := range []int{6, 3, 1, 0} {
-		if got := q.count(first); got != want {
+		if got := q.count(first, q.n); got != want {
 			t.Errorf("from header %d on %d datagrams, want %d", first, got, want)
 		}
 	}

@@ -105,7 +105,6 @@ func (q *udpQueue) flush() {
 	if q.n == 0 {
 		return
 	}
-	q.seal()
 	if q.own {
 		q.transmit(q.sender.fd)
 	} else {
@@ -113,7 +112,7 @@ func (q *udpQueue) flush() {
 		// closed, and its number from being used for something else.
 		_ = q.sock.raw.Control(q.transmitFn)
 	}
-	q.unseal()
+	q.unbundle()
 	q.n, q.used = 0, 0
 }
 
@@ -134,14 +133,10 @@ func (q *udpQueue) transmit(fd uintptr) {
 				awaitRoom(fd)
 				continue
 			}
-			for range q.count(first) {
-				q.sender.t.cfg.Dropped(DropSendBuffer)
-			}
+			q.drop(q.count(first, q.n))
 			return
 		case unix.ENOBUFS, unix.ENOMEM:
-			for range q.count(first) - q.count(first+1) {
-				q.sender.t.cfg.Dropped(DropSendBuffer)
-			}
+			q.drop(len(q.datagrams(first)))
 			first++
 		default:
 			// An ICMP error that waits on the socket is given to whatever is
@@ -151,22 +146,14 @@ func (q *udpQueue) transmit(fd uintptr) {
 			if q.sender.drain(fd, q.sock.listener) == 0 {
 				own++
 			}
-			g := q.group(first)
-			if g != nil && own > 0 && ungrouped(errno) {
-				q.split(fd, g)
-				first++
-				tries, own = 0, 0
+			tries++
+			switch {
+			case own > 0 && ungrouped(errno) && len(q.datagrams(first)) > 1:
+				q.split(fd, first)
+			case own < sendTries && tries < maxSendTries:
 				continue
-			}
-			if tries++; own < sendTries && tries < maxSendTries {
-				continue
-			}
-			if g == nil {
-				q.sender.fail(q.to[first], q.message(first), errno)
-			} else {
-				for i := range g.n {
-					q.sender.fail(q.to[first], g.datagram(i), errno)
-				}
+			default:
+				q.fail(first, errno)
 			}
 			first++
 			tries, own = 0, 0
@@ -180,7 +167,16 @@ func awaitRoom(fd uintptr) {
 	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, &limit, nil)
 }
 
-// message returns the bytes of a waiting datagram.
-func (q *udpQueue) message(i int) []byte {
-	return unsafe.Slice(q.vec.iov[i].Base, q.vec.iov[i].Len)
+// drop counts datagrams that the send buffer has no room for.
+func (q *udpQueue) drop(n int) {
+	for range n {
+		q.sender.t.cfg.Dropped(DropSendBuffer)
+	}
+}
+
+// fail keeps the datagrams of a header to be reported.
+func (q *udpQueue) fail(i int, err error) {
+	for _, d := range q.datagrams(i) {
+		q.sender.fail(q.to[i], unsafe.Slice(d.Base, d.Len), err)
+	}
 }
