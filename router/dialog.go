@@ -370,9 +370,7 @@ func (w *worker) ack(from transport.Flow) {
 
 // acknowledgesRefusal says whether the ACK at hand is for a response that was sent without state: its To tag is ours.
 func (w *worker) acknowledgesRefusal() bool {
-	tag := bytes.TrimPrefix(w.rq.toTag, w.r.awayTag[len(";tag="):])
-	w.text = appendHex(w.text[:0], w.rq.key[1], tagDigits)
-	return bytes.Equal(tag, w.text)
+	return w.madeOf(bytes.TrimPrefix(w.rq.toTag, w.r.awayTag[len(";tag="):]), w.rq.key)
 }
 
 // passAck sends the ACK at hand on. Its branch is a function of the one that came, so that copies have the same (RFC

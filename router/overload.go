@@ -70,7 +70,7 @@ func (w *worker) within(from transport.Flow) bool {
 // turnAwayUnread answers an INVITE of a source beyond its share 503 by its outline. It is false for one that has to be read: within
 // the share, or known already, or with more to it.
 func (w *worker) turnAwayUnread(from transport.Flow, data []byte) bool {
-	o := &w.outline
+	var o message.Outline
 	if !o.Read(data) || !bytes.HasSuffix(data[o.CSeq.Start:o.CSeq.End], []byte(" INVITE\r\n")) {
 		return false
 	}
@@ -121,7 +121,7 @@ func (w *worker) acksUnread(from transport.Flow, data []byte) bool {
 		return false
 	}
 	key, ok := w.viaKey(data, &top)
-	if w.text = appendHex(w.text[:0], key[1], tagDigits); !ok || !bytes.Equal(digits[:tagDigits], w.text) {
+	if !ok || !w.madeOf(digits[:tagDigits], key) {
 		return false
 	}
 	w.tally.received(from.Proto, requestKind(message.ACK))

@@ -555,7 +555,12 @@ func BenchmarkTurnAway(b *testing.B) {
 		}
 	})
 	b.Run("ACK", func(b *testing.B) {
-		ack := bed.request(nil, "ACK", 7, "sip:15551234567@127.0.0.1:5060", nil, string(bed.awayTag[len(";tag="):])+"0123456789abcdef", "")
+		key := bed.w.branchKey([]byte("z9hG4bKACK00000007"), []byte("127.0.0.5:5060"), []byte("INVITE"))
+		tag := appendHex(bytes.Clone(bed.awayTag[len(";tag="):]), key[1], tagDigits)
+		ack := bed.request(nil, "ACK", 7, "sip:15551234567@127.0.0.1:5060", nil, string(tag), "")
+		if !bed.w.unread(bed.from, ack) {
+			b.Fatal("it is read")
+		}
 		b.ReportAllocs()
 		for b.Loop() {
 			bed.receive(ack)

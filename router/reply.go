@@ -1,6 +1,7 @@
 package router
 
 import (
+	"bytes"
 	"net/netip"
 	"strconv"
 
@@ -75,6 +76,12 @@ const noBody = "0\r\n\r\n"
 
 // tagDigits is how many digits of the request's key a To tag of ours has, so that copies get the same (RFC 3261 section 8.2.7).
 const tagDigits = 16
+
+// madeOf says whether the digits of a To tag are those of a request's key.
+func (w *worker) madeOf(digits []byte, key transaction.Key) bool {
+	w.text = appendHex(w.text[:0], key[1], tagDigits)
+	return bytes.Equal(digits, w.text)
+}
 
 // makeReply writes a reply of our own to a request into w.buf (RFC 3261 section 8.2.6).
 func (w *worker) makeReply(m *message.Message, rq *request, from transport.Flow, code int, phrase string, x extra) {

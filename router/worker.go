@@ -20,9 +20,8 @@ type worker struct {
 	id  int
 	now int64 // Of the batch; nanoseconds of the monotonic clock.
 
-	press   pressure
-	vetted  bool // The message at hand was weighed against its source's share before it was read.
-	outline message.Outline
+	press  pressure
+	vetted bool // The message at hand was weighed against its source's share before it was read.
 
 	msg   message.Message // The message that came.
 	rq    request

@@ -52,7 +52,7 @@ func (o *Outline) Read(buf []byte) bool {
 // another one, or written in an unusual way.
 func TopViaOf(buf []byte) (ViaElem, bool) {
 	pos := bytes.IndexByte(buf, '\n') + 1
-	if kind, name := usual(buf[pos:]); pos == 0 || kind != Via || name == 0 || bytes.IndexByte(buf[pos:], '\n') < 0 {
+	if kind, _ := usual(buf[pos:]); pos == 0 || kind != Via || bytes.IndexByte(buf[pos:], '\n') < 0 {
 		return ViaElem{}, false
 	}
 	v, fault := ParseVia(buf, value(buf, uint32(pos+len("Via:"))))
