@@ -47,7 +47,7 @@ func TestMigrationOfManyAtOnce(t *testing.T) {
 
 func TestRefusedDatabases(t *testing.T) {
 	t.Parallel()
-	db := sharedServer(t)
+	db := ownServer(t)
 	exec1(t, db.URL("postgres"), "create database latin template template0 encoding 'LATIN1'")
 	exec1(t, db.URL("postgres"), "create role guest login")
 
@@ -92,7 +92,7 @@ func TestRefusedDatabases(t *testing.T) {
 // TestFewerRights has a router work that may use the tables, and not make any.
 func TestFewerRights(t *testing.T) {
 	t.Parallel()
-	db := sharedServer(t)
+	db := ownServer(t)
 	url := db.Database(t)
 	owner := open(t, pgstore.Options{URL: url})
 	exec1(t, url, `

@@ -43,7 +43,7 @@ func sharedServer(t *testing.T) *storetest.Postgres {
 	return shared.server
 }
 
-// ownServer returns a server that the test may stop.
+// ownServer returns a server that the test may stop, and in which it may leave roles and databases of fixed names.
 func ownServer(t *testing.T) *storetest.Postgres {
 	t.Helper()
 	s, err := sharedServer(t).Another()
