@@ -85,8 +85,9 @@ bench-compare: build ## Compare with Kamailio on the same work; BENCHARGS=--json
 	go run ./bench/cmd/bench-compare $(BENCHARGS)
 
 .PHONY: overload
-overload: build ## Measure what is left with too many calls, and beside floods: about three minutes.
+overload: build ## Measure what is left with too many calls, answered at once or after ringing, and beside floods: about five minutes.
 	go run ./bench/cmd/overload $(BENCHARGS)
+	go run ./bench/cmd/overload --ring 1s --flood-seconds 0 $(BENCHARGS)
 
 .PHONY: soak
 soak: build ## Break things under load for half an hour and count what is lost; SOAKARGS='--only drain --short'.

@@ -141,9 +141,13 @@ func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 	pressed := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "dialrouter", Name: "workers_under_pressure", Help: "Reading goroutines that have no time for all new requests.",
 	}, func() float64 { return float64(r.shares.pressed.Load()) })
+	bound := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "dialrouter", Name: "source_share_bound",
+		Help: "New requests a second that any source may have at most, because the calls that were let in will take the time that there is; 0: no bound.",
+	}, func() float64 { return float64(r.shares.bound.Load()) })
 	for _, c := range []prometheus.Collector{
 		calls, &r.traffic, (*placesInUse)(r), (*reach)(r), (*expiries)(r), &standing{r: r}, filters, violations, orphans, reloads, &dropCounts{CounterVec: m.dropVec, r: r}, m.revision, m.attempts, m.failovers,
-		(*delayHistograms)(m), progress, transactions, pressed,
+		(*delayHistograms)(m), progress, transactions, pressed, bound,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -20,7 +20,11 @@ func (w *worker) Backlog(now int64, percent int) {
 	if s.adjust(now, by) && by < 0 {
 		w.press.eased(now, percent)
 	}
-	switch is := w.press.level; {
+	is := w.press.level
+	if is != pressNone && !s.strain.Load() {
+		s.strain.Store(true)
+	}
+	switch {
 	case was == pressNone && is != pressNone:
 		s.pressed.Add(1)
 		if !again {
@@ -42,7 +46,7 @@ func (w *worker) unread(from transport.Flow, data []byte) bool {
 		}
 		w.drop(from, dropUnread)
 		return true
-	case w.press.level == pressShed && bytes.HasPrefix(data, []byte("INVITE ")):
+	case w.scarce() && bytes.HasPrefix(data, []byte("INVITE ")):
 		return w.welcome(from) && w.turnAwayUnread(from, data)
 	case bytes.HasPrefix(data, []byte("ACK ")):
 		return w.acksUnread(from, data)
@@ -61,8 +65,8 @@ func (w *worker) within(from transport.Flow) bool {
 	s := &w.r.shares
 	if w.vetted = s.meter.take(w.now, w.sourceKey(from), s.current()); w.vetted {
 		w.press.taken++
-	} else if !s.limits.Load() {
-		s.limits.Store(true)
+	} else {
+		s.refused()
 	}
 	return w.vetted
 }
@@ -141,7 +145,7 @@ func opensCall(b []byte) bool {
 // shed says whether the new request at hand must be refused because there is no time for it: the worker is behind, or,
 // for a stream, which has no backlog that we see, another one is, and its source has had its share.
 func (w *worker) shed(from transport.Flow) bool {
-	if w.press.level == pressNone && from.Proto == transport.UDP || w.vetted {
+	if from.Proto == transport.UDP && !w.scarce() || w.vetted {
 		return false
 	}
 	// These are answered at once and cost no more than a refusal.
@@ -150,6 +154,9 @@ func (w *worker) shed(from transport.Flow) bool {
 	}
 	return !w.within(from)
 }
+
+// scarce says whether a worker weighs the new requests that it reads itself.
+func (w *worker) scarce() bool { return w.press.level != pressNone || w.r.shares.bound.Load() != 0 }
 
 // beyondRate says whether the source of the new request at hand has sent more of them than sip.source_rate.
 func (w *worker) beyondRate(from transport.Flow) bool {

@@ -138,7 +138,7 @@ func (w *worker) room(from transport.Flow, inDialog bool) (int, extra) {
 			w.drop(from, dropOverload)
 			return 503, w.retryAfter()
 		}
-	case r.shares.pressed.Load() != 0 && w.shed(from):
+	case r.shares.scarce() && w.shed(from):
 		w.drop(from, dropPressure)
 		return 503, w.retryAfter()
 	case r.sourceRate != 0 && w.beyondRate(from):

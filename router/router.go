@@ -75,6 +75,7 @@ type Router struct {
 	sourceRate  int64 // New requests a second that a source may send; zero: as many as there is time for.
 	sourceMeter *meter
 	shares      shares
+	foresight   foresight // Of the goroutine that runs the timers.
 	holders     holders
 
 	current    atomic.Pointer[snapshot]
@@ -301,11 +302,11 @@ func (r *Router) first() error {
 
 // Start begins to take calls.
 func (r *Router) Start() {
+	r.journal.start()
+	r.tr.Start()
 	r.done.Add(2)
 	go r.runTimers()
 	go r.runReloads()
-	r.journal.start()
-	r.tr.Start()
 	r.probes.start()
 }
 

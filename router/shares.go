@@ -96,13 +96,16 @@ type shares struct {
 	changed atomic.Int64
 	used    atomic.Int64 // New requests that had their final response in a second of late.
 	limits  atomic.Bool  // The share was refused to somebody since it grew last.
+	bound   atomic.Int64 // What no share may exceed, for what calls will bring (see forecast); zero: there is no such bound.
+	strain  atomic.Bool  // A worker was under pressure since strain was looked at last.
 	meter   meter
 
 	doneThen, then int64 // Of the goroutine that measures.
 
-	_    [64]byte // Every worker writes what follows, and reads what stands before.
-	done atomic.Int64
-	_    [64]byte
+	_        [64]byte // Every worker writes what follows, and reads what stands before.
+	done     atomic.Int64
+	refusals atomic.Int64 // Requests beyond their share since it was looked at last.
+	_        [64]byte
 }
 
 // adjust makes the share smaller (-1), larger (1) or neither, and says whether it did.
@@ -127,8 +130,31 @@ func (s *shares) adjust(now int64, by int) bool {
 	default:
 		rate = min(rate+rate/8+1, max(rate, most, firstShare), mostShare)
 	}
+	if bound := s.bound.Load(); bound != 0 {
+		rate = min(rate, bound)
+	}
 	s.rate.Store(rate)
 	return true
+}
+
+// restrict bounds all shares, or no longer with zero. Without pressure there is nobody else who would find the share.
+func (s *shares) restrict(now, bound int64) {
+	s.bound.Store(bound)
+	if bound != 0 && (s.pressed.Load() == 0 || s.current() > bound) { // Who is under pressure looks for a smaller one.
+		s.rate.Store(bound)
+		s.changed.Store(now)
+	}
+}
+
+// scarce says whether new requests are weighed at all.
+func (s *shares) scarce() bool { return s.pressed.Load() != 0 || s.bound.Load() != 0 }
+
+// refused is told that a source is beyond its share.
+func (s *shares) refused() {
+	s.refusals.Add(1)
+	if !s.limits.Load() {
+		s.limits.Store(true)
+	}
 }
 
 // measure looks at how many calls are done with. One goroutine calls it, every now and then.

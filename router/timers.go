@@ -27,6 +27,7 @@ func (r *Router) runTimers() {
 func (w *worker) turn(now int64) {
 	w.now = now
 	w.r.shares.measure(now)
+	w.r.foresee(now)
 	w.due = w.r.wheel.Expire(now, w.due[:0])
 	for i, slot := range w.due {
 		w.fire(slot)

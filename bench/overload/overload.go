@@ -40,6 +40,7 @@ type Options struct {
 	Burners  int           // Programs that share the proxy's core while its capacity is sought and exceeded.
 	Turns    int           // How often the capacity and twice as much are offered, one after the other.
 	Length   time.Duration // Of each.
+	Ring     time.Duration // Between 180 and 200: what there is to do with a call then comes as much later.
 	Start    int           // Calls a second that the search for the capacity begins with.
 	Capacity int           // Zero: it is sought.
 	Fair     time.Duration // Of each flood; zero: none.
@@ -187,7 +188,7 @@ func (b *bench) proxy(ctx context.Context) (*host.Program, error) {
 
 // offer makes calls of scenario A.
 func (b *bench) offer(ctx context.Context, rate int, length time.Duration) (load.Result, error) {
-	plan := load.Plan{Scenario: load.A, Rate: rate, Calls: max(1, int(float64(rate)*length.Seconds()))}
+	plan := load.Plan{Scenario: load.A, Rate: rate, Calls: max(1, int(float64(rate)*length.Seconds())), Ring: b.Ring}
 	return b.engine.Run(ctx, plan, b.table.Numbers(table.A, load.NumbersPerRun), nil)
 }
 

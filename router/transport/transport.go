@@ -42,6 +42,7 @@ type Transport struct {
 	cfg     Config
 	bound   []Listener
 	sockets [][]*udpSocket // of UDP listeners, by listener
+	readers []*udpWorker   // of all of these sockets
 	streams []*streamListener
 	conns   *connTable
 	sources sources
@@ -118,8 +119,10 @@ func (t *Transport) Start() {
 		}
 		for _, sockets := range t.sockets {
 			for _, s := range sockets {
+				w := newUDPWorker(t, s)
+				t.readers = append(t.readers, w)
 				t.running.Add(1)
-				go newUDPWorker(t, s).run()
+				go w.run()
 			}
 		}
 		for _, l := range t.streams {
@@ -179,6 +182,18 @@ func (t *Transport) ReceiveDrops() uint64 {
 		}
 	}
 	return sum
+}
+
+// Waited appends for each UDP worker how long it has waited for datagrams since
+// Start, about; what is missing to the time that has passed it has worked, or
+// would have if it had had the processor. The order is always the same. It must
+// not be called while Start runs.
+func (t *Transport) Waited(dst []time.Duration) []time.Duration {
+	now := t.cfg.Now()
+	for _, w := range t.readers {
+		dst = append(dst, w.wait.total(now))
+	}
+	return dst
 }
 
 // Conns returns how many stream connections are open.

@@ -31,7 +31,20 @@ type udpWait struct {
 	flags int           // of the next recvmmsg
 	waits int           // with the poller, since the time below
 	since int64
+
+	turn   uint8
+	few    bool         // datagrams that were found last
+	waited atomic.Int64 // nanoseconds, but for the wait that is on
+	away   atomic.Int64 // since when the poller waits; zero: it does not
 }
+
+// timedWaits is how many waits in recvmmsg there are for each that is timed and
+// counts for all of them: reading the clock twice for each would be felt. After
+// manyFound datagrams it is not, and waits are fewer then: each is timed.
+const (
+	timedWaits = 8
+	manyFound  = 4
+)
 
 // A worker is busy when this many waits in a row took less than this, in
 // nanoseconds: about 250 calls a second.
@@ -42,6 +55,49 @@ const (
 
 func newUDPWait(t *Transport, sock *udpSocket) udpWait {
 	return udpWait{sock: sock, spare: &t.spare, flags: unix.MSG_DONTWAIT}
+}
+
+// begin is told before each read, and returns its time if its wait is timed.
+func (w *udpWait) begin(clock func() int64) (at int64) {
+	if w.flags == unix.MSG_DONTWAIT {
+		return 0
+	}
+	if w.turn++; w.few && w.turn%timedWaits != 0 {
+		return 0
+	}
+	return clock()
+}
+
+// end is told after each read how many datagrams it found. One that found a
+// full batch did not wait.
+func (w *udpWait) end(at, now int64, n int) {
+	if at != 0 && n < batchSize {
+		spent := now - at
+		if w.few {
+			spent *= timedWaits
+		}
+		w.waited.Add(spent)
+	}
+	w.few = n < manyFound
+}
+
+// leaves is told when the poller begins to wait.
+func (w *udpWait) leaves(now int64) { w.away.Store(now) }
+
+// returns is told when the poller has waited.
+func (w *udpWait) returns(now int64) {
+	if since := w.away.Swap(0); since != 0 {
+		w.waited.Add(now - since)
+	}
+}
+
+// total is how long the worker has waited until now, about.
+func (w *udpWait) total(now int64) time.Duration {
+	sum := w.waited.Load()
+	if since := w.away.Load(); since != 0 {
+		sum += max(0, now-since)
+	}
+	return time.Duration(sum)
 }
 
 // next is told after each batch that was not full what time it was read at, and

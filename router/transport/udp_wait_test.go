@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -130,5 +131,64 @@ func TestUDPWaitFull(t *testing.T) {
 		if w.flags != want || tr.spare.Load() != 0 {
 			t.Errorf("worker %d: flags %#x, want %#x; %d processors to spare", i, w.flags, want, tr.spare.Load())
 		}
+	}
+}
+
+// TestWaitTimed: what waits come to is known about, without the clock being
+// read for each.
+func TestWaitTimed(t *testing.T) {
+	const each = 1000
+	for name, tt := range map[string]struct {
+		flags, reads, found int
+		want                time.Duration
+		most                int // readings of the clock
+	}{
+		"one datagram at a time": {unix.MSG_WAITFORONE, 8001, 1, 8001 * each, 1001},
+		"several":                {unix.MSG_WAITFORONE, 8001, manyFound, 8001 * each, 8001},
+		"a full batch":           {unix.MSG_WAITFORONE, 100, batchSize, 0, 100},
+		"by the poller":          {unix.MSG_DONTWAIT, 100, 1, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := udpWait{flags: tt.flags}
+			now, asked := int64(time.Hour), 0
+			for range tt.reads {
+				at := w.begin(func() int64 { asked++; return now })
+				now += each
+				w.end(at, now, tt.found)
+			}
+			if got := w.total(now); got != tt.want || asked > tt.most {
+				t.Errorf("%d ns and %d readings, want %d and %d at most", got, asked, tt.want, tt.most)
+			}
+		})
+	}
+	var w udpWait
+	w.leaves(1000)
+	if got := w.total(5000); got != 4000 {
+		t.Errorf("while the poller waits: %d", got)
+	}
+	w.returns(6000)
+	w.returns(9000)
+	if got := w.total(9000); got != 5000 {
+		t.Errorf("when it has waited: %d", got)
+	}
+}
+
+// TestWaited: a worker that has nothing to do waits all the time, and one that
+// was busy until now does so too.
+func TestWaited(t *testing.T) {
+	began := time.Now()
+	r, _ := busyRig(t)
+	for range 2 {
+		first := r.Waited(nil)
+		if len(first) != 2 {
+			t.Fatalf("%d workers", len(first))
+		}
+		eventually(t, "workers have waited for 50 ms", func() bool {
+			now := r.Waited(nil)
+			return now[0]-first[0] > 50*time.Millisecond && now[1]-first[1] > 50*time.Millisecond
+		})
+	}
+	if idle := r.Waited(nil)[1]; idle > time.Since(began) {
+		t.Errorf("waited for %v, and not longer than %v is it there", idle, time.Since(began))
 	}
 }

@@ -76,14 +76,17 @@ func (w *udpWorker) run() {
 // second recvmmsg that would only return EAGAIN can be left out. The same
 // holds for the error queue: each entry is an event of its own.
 func (w *udpWorker) step(events uintptr) bool {
-	fd := w.sender.fd
+	fd, clock := w.sender.fd, w.t.cfg.Now
+	w.wait.returns(clock())
 	for !w.t.closing.Load() {
+		at := w.wait.begin(clock)
 		n, errno := w.in.receive(fd, w.wait.flags)
+		now := clock()
+		w.wait.end(at, now, n)
 		if errno == unix.EINTR {
 			runtime.Gosched() // the runtime wants something of this thread
 			continue
 		}
-		now := w.t.cfg.Now()
 		if n == batchSize || w.behind {
 			w.watch(fd, now, n == batchSize)
 		}
@@ -102,6 +105,7 @@ func (w *udpWorker) step(events uintptr) bool {
 		case errno == 0 || errno == unix.EAGAIN:
 			w.strikes = 0
 			if w.wait.next(events, now, n > 0) {
+				w.wait.leaves(clock())
 				return false
 			}
 		default:

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&o.Burners, "burners", o.Burners, "programs that share the proxy's core, so that it saturates before the load does")
 	flags.IntVar(&o.Turns, "turns", o.Turns, "how often the capacity and twice as much are offered")
 	flags.DurationVar(&o.Length, "seconds", o.Length, "of each load in a turn")
+	flags.DurationVar(&o.Ring, "ring", o.Ring, "how long calls ring; 0 answers at once")
 	flags.IntVar(&o.Start, "start", o.Start, "calls per second that the search for the capacity begins with")
 	flags.IntVar(&o.Capacity, "capacity", o.Capacity, "calls per second that are the capacity; 0 seeks it")
 	flags.DurationVar(&o.Fair, "flood-seconds", o.Fair, "calls beside each flood; 0 leaves floods out")
