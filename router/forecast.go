@@ -3,6 +3,7 @@ package router
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,12 @@ type forecast struct {
 	calm     time.Duration // Since there was pressure, or a bound.
 	strained bool          // The period before was one under pressure,
 	work     float64       // in which so much was done; zero: the one before that was none.
+	fresh    bool          // The bound began in the period before: a source may have had more at once than it may have in a second.
+	usual    level         // Of the last ten seconds or so.
 }
+
+// level is how much work there was, in calls a second, and how much of the time workers were at work, with all that they have to do.
+type level struct{ work, busy float64 }
 
 // afterwards is how much work follows the ringing of a call, as a multiple of the work until then: a 200, ACK, BYE and its 200, after
 // an INVITE, with routing and session description, and a 180. As both are measured at once, little depends on it.
@@ -37,7 +43,8 @@ const refusing = 1.0 / 12
 const (
 	excess   = 1.4              // Times capacity: so many more calls must begin than there is time for before shares are bounded,
 	margin   = 1.2              // and so many more may begin then. Their answers are less than there is time for; pressure sees to the rest.
-	throng   = 1.3              // Times the bound: so many more must begin for there to be several sources that share what there is.
+	throng   = 1.5              // Times the bound: so many more must begin for there to be several sources that share what there is.
+	rings    = 1.0 / 8          // Of the calls of a second: so many must be in progress for them to ring, rather than to be late under pressure.
 	near     = 0.95             // Times the target: what begins is about as much as it should be.
 	learning = 0.2              // How much a period says of the capacity.
 	recovery = 0.2              // By how much more is tried in the time that a call takes, or a second if that is more.
@@ -45,8 +52,12 @@ const (
 	trust    = 0.6              // What the time in which threads want to run says of the capacity is taken for so many times that: where others take the processor too, they wait longer the more there is to do.
 	furthest = 2                // Times what is done: so much of a capacity is believed at most that nobody has seen used.
 	memory   = 10 * time.Minute // Without pressure or a bound, after which the capacity is forgotten.
+	usually  = 10               // Seconds over which it is found what is usual.
 	worth    = 0.5              // Share of the time at work from which on it says something of the capacity: calls of which none is answered yet are 0.4 of their work.
 )
+
+// fewest is how many calls a second must begin in all for shares to be bounded: with less time than for these, pressure has to do.
+const fewest = 1000
 
 // leastBound is what no bound goes below, in new requests a second: who places that few calls is not who brings too many.
 const leastBound = 100
@@ -72,11 +83,25 @@ func (p *period) work() float64 {
 func (f *forecast) next(p *period) int64 {
 	f.learn(p)
 	capacity := f.capacity
-	if most := p.work() / p.least; p.least > worth && !p.strained && (capacity == 0 || most < capacity) {
+	if most := f.most(p); !p.strained && most != 0 && (capacity == 0 || most < capacity) {
 		capacity = most
 	}
 	f.limit(p, capacity)
 	return int64(f.bound)
+}
+
+// most returns what a period says that the capacity is at most; 0 for nothing. Workers have other things to do too, so it goes by how much more of
+// their time is gone than usual.
+func (f *forecast) most(p *period) float64 {
+	is := level{p.work(), p.least}
+	than := f.usual
+	weight := min(1, p.length.Seconds()/usually)
+	f.usual.work += (is.work - than.work) * weight
+	f.usual.busy += (is.busy - than.busy) * weight
+	if is.busy < worth || is.busy-than.busy < worth/2 || is.work <= than.work {
+		return 0
+	}
+	return is.work + (1-is.busy)*(is.work-than.work)/(is.busy-than.busy)
 }
 
 // learn takes from a period what it says of the capacity.
@@ -122,10 +147,15 @@ func (f *forecast) limit(p *period, capacity float64) {
 	case capacity == 0 || f.bound != 0 && f.idle >= loosened:
 		f.bound = 0
 	case f.bound == 0:
-		// Calls that are done with as soon as they began bring nothing later: pressure sees to them.
-		if p.begun > max(excess*capacity, firstShare) && p.begun-p.done > (excess-1)*capacity {
-			f.capacity, f.bound, f.idle = capacity, target, 0
+		// Calls that do not ring bring nothing later: pressure sees to them.
+		if p.begun > max(excess*capacity, fewest) && p.ringing > rings*capacity {
+			f.bound, f.idle, f.fresh = target, 0, true
+			if f.capacity == 0 {
+				f.capacity = capacity
+			}
+			return
 		}
+	case f.fresh:
 	case p.begun > max(throng*f.bound, target):
 		f.bound *= target / p.begun
 		if p.refused == 0 { // Nobody reaches it yet.
@@ -137,12 +167,13 @@ func (f *forecast) limit(p *period, capacity float64) {
 	default:
 		f.bound = min(f.bound, target)
 	}
+	f.fresh = false
 }
 
 // How long a period is: a short one is enough to see that more begins than should.
 const (
-	whole = int64(100 * time.Millisecond)
-	brief = int64(40 * time.Millisecond)
+	whole = int64(100 * time.Millisecond) // Three beats of the wheel as a rule,
+	brief = int64(30 * time.Millisecond)  // and one.
 )
 
 // foresight is what foresee keeps from one time to the next.
@@ -150,6 +181,7 @@ type foresight struct {
 	forecast forecast
 	then     int64
 	done     int64
+	refusals int64
 	ringing  int64
 	waited   []time.Duration // Of each worker.
 	now      []time.Duration
@@ -168,29 +200,26 @@ func (r *Router) foresee(now int64) {
 		return
 	}
 	length := time.Duration(now - v.then)
-	done, ringing := s.done.Load(), r.callsInProgress.Load()
+	done, refusals, ringing := s.done.Load(), s.refusals.Load(), r.callsInProgress.Load()
 	p := period{
 		length:   length,
 		done:     float64(done-v.done) / length.Seconds(),
 		begun:    max(0, float64(done-v.done+ringing-v.ringing)/length.Seconds()),
-		refused:  float64(s.refusals.Swap(0)) / length.Seconds(),
+		refused:  float64(refusals-v.refusals) / length.Seconds(),
 		ringing:  float64(ringing),
 		strained: s.strain.Swap(false) || s.pressed.Load() != 0,
 		least:    v.atWork(r.tr, length),
 		most:     v.runnable(length),
 	}
-	v.then, v.done, v.ringing = now, done, ringing
-	if bound := v.forecast.next(&p); bound != s.bound.Load() {
-		s.restrict(now, bound)
+	v.then, v.done, v.refusals, v.ringing = now, done, refusals, ringing
+	if bound := v.forecast.next(&p); bound != s.bound.Load() { // Every worker reads it.
+		s.bound.Store(bound)
 	}
 }
 
 // atWork returns the share of a period in which the busiest UDP worker did not wait for datagrams, or of the period before if that was less:
 // not all waits are timed.
 func (v *foresight) atWork(tr *transport.Transport, length time.Duration) float64 {
-	if tr == nil {
-		return 0
-	}
 	v.now = tr.Waited(v.now[:0])
 	busiest := 0.0
 	for i, waited := range v.now {
@@ -199,12 +228,12 @@ func (v *foresight) atWork(tr *transport.Transport, length time.Duration) float6
 		}
 	}
 	v.waited, v.now = v.now, v.waited
-	busiest, v.busy = min(busiest, v.busy), busiest
+	busiest, v.busy = min(busiest, v.busy), min(busiest, 1)
 	return busiest
 }
 
-// runnable returns the share of a period in which the program's threads were at work or waited for a processor, for each UDP worker; what
-// is left to 1 is time that nobody needed. It asks only while a capacity is known, as that costs more than an idle router otherwise does.
+// runnable returns the share of a period in which the program's threads were at work or waited for a processor, for each that UDP workers may
+// have; what is left to 1 is time that nobody needed. It asks only while a capacity is known, as that costs more than an idle router otherwise does.
 func (v *foresight) runnable(length time.Duration) float64 {
 	before := v.ran
 	if v.forecast.capacity == 0 {
@@ -215,7 +244,7 @@ func (v *foresight) runnable(length time.Duration) float64 {
 	if before == 0 || v.ran <= before || len(v.waited) == 0 {
 		return 1
 	}
-	return min(float64(v.ran-before)/float64(length)/float64(len(v.waited)), 1)
+	return min(float64(v.ran-before)/float64(length)/float64(min(len(v.waited), runtime.NumCPU())), 1)
 }
 
 // threadTime returns how long threads have been at work and have waited for a processor so far (the first two figures of

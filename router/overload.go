@@ -35,7 +35,7 @@ func (w *worker) Backlog(now int64, percent int) {
 	}
 }
 
-// unread deals with a message that need not be read, because it is one of the many while there is too much to do: what
+// unread deals with a message that need not be read, because it is one of the many while there is too much to do, or will be: what
 // a source beyond its share opens a call with, and the ACK that a refusal of it brings. What goes on with calls that are
 // known, and all responses, are read.
 func (w *worker) unread(from transport.Flow, data []byte) bool {
@@ -64,9 +64,11 @@ func (w *worker) welcome(from transport.Flow) bool {
 func (w *worker) within(from transport.Flow) bool {
 	s := &w.r.shares
 	if w.vetted = s.meter.take(w.now, w.sourceKey(from), s.current()); w.vetted {
-		w.press.taken++
-	} else {
-		s.refused()
+		if w.press.level != pressNone {
+			w.press.taken++
+		}
+	} else if !s.limits.Load() {
+		s.limits.Store(true)
 	}
 	return w.vetted
 }
@@ -86,7 +88,7 @@ func (w *worker) turnAwayUnread(from transport.Flow, data []byte) bool {
 		return false
 	}
 	w.tally.received(from.Proto, requestKind(message.INVITE))
-	w.drop(from, dropPressure)
+	w.pressed(from)
 	b := append(w.buf[:0], "SIP/2.0 503 Service Unavailable\r\n"...)
 	w.edits.Reset()
 	w.stampVia(&w.msg, &o.Top, from)
@@ -143,7 +145,7 @@ func opensCall(b []byte) bool {
 }
 
 // shed says whether the new request at hand must be refused because there is no time for it: the worker is behind, or,
-// for a stream, which has no backlog that we see, another one is, and its source has had its share.
+// for a stream, which has no backlog that we see, another one is, or shares are bounded; and its source has had its share.
 func (w *worker) shed(from transport.Flow) bool {
 	if from.Proto == transport.UDP && !w.scarce() || w.vetted {
 		return false
@@ -153,6 +155,12 @@ func (w *worker) shed(from transport.Flow) bool {
 		return false
 	}
 	return !w.within(from)
+}
+
+// pressed counts a request that gets 503 for being beyond its source's share.
+func (w *worker) pressed(from transport.Flow) {
+	w.drop(from, dropPressure)
+	w.r.shares.refusals.Add(1)
 }
 
 // scarce says whether a worker weighs the new requests that it reads itself.

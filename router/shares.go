@@ -88,7 +88,7 @@ const (
 	mostUnused = 1.5
 )
 
-// shares divides what is left for new requests among sources while workers are under pressure: each may have as much
+// shares divides what is left for new requests among sources while workers are under pressure, or will be (see forecast): each may have as much
 // as the greatest rate at which, when nobody has more, the backlog stays low. It is found by trying.
 type shares struct {
 	pressed atomic.Int32 // Workers under pressure.
@@ -104,7 +104,7 @@ type shares struct {
 
 	_        [64]byte // Every worker writes what follows, and reads what stands before.
 	done     atomic.Int64
-	refusals atomic.Int64 // Requests beyond their share since it was looked at last.
+	refusals atomic.Int64 // 503s to what was beyond a share.
 	_        [64]byte
 }
 
@@ -130,32 +130,12 @@ func (s *shares) adjust(now int64, by int) bool {
 	default:
 		rate = min(rate+rate/8+1, max(rate, most, firstShare), mostShare)
 	}
-	if bound := s.bound.Load(); bound != 0 {
-		rate = min(rate, bound)
-	}
 	s.rate.Store(rate)
 	return true
 }
 
-// restrict bounds all shares, or no longer with zero. Without pressure there is nobody else who would find the share.
-func (s *shares) restrict(now, bound int64) {
-	s.bound.Store(bound)
-	if bound != 0 && (s.pressed.Load() == 0 || s.current() > bound) { // Who is under pressure looks for a smaller one.
-		s.rate.Store(bound)
-		s.changed.Store(now)
-	}
-}
-
 // scarce says whether new requests are weighed at all.
 func (s *shares) scarce() bool { return s.pressed.Load() != 0 || s.bound.Load() != 0 }
-
-// refused is told that a source is beyond its share.
-func (s *shares) refused() {
-	s.refusals.Add(1)
-	if !s.limits.Load() {
-		s.limits.Store(true)
-	}
-}
 
 // measure looks at how many calls are done with. One goroutine calls it, every now and then.
 func (s *shares) measure(now int64) {
@@ -175,12 +155,19 @@ func (s *shares) begin() {
 	}
 }
 
-// current is the share.
+// current is the share: what was found under pressure, as long as there is any, and never more than the bound.
 func (s *shares) current() int64 {
-	if r := s.rate.Load(); r != 0 {
-		return r
+	r, bound := s.rate.Load(), s.bound.Load()
+	switch {
+	case bound != 0 && s.pressed.Load() == 0:
+		return bound
+	case r == 0:
+		r = firstShare
 	}
-	return firstShare
+	if bound != 0 {
+		r = min(r, bound)
+	}
+	return r
 }
 
 // holders estimates how many transactions in progress each source has, once there are so many that it matters.

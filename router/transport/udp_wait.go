@@ -69,7 +69,7 @@ func (w *udpWait) begin(clock func() int64) (at int64) {
 }
 
 // end is told after each read how many datagrams it found. One that found a
-// full batch did not wait.
+// full batch did not wait. Of others the copying is taken for waiting too.
 func (w *udpWait) end(at, now int64, n int) {
 	if at != 0 && n < batchSize {
 		spent := now - at
@@ -84,10 +84,12 @@ func (w *udpWait) end(at, now int64, n int) {
 // leaves is told when the poller begins to wait.
 func (w *udpWait) leaves(now int64) { w.away.Store(now) }
 
-// returns is told when the poller has waited.
+// returns is told when the poller does not wait any more. Nobody else writes
+// away.
 func (w *udpWait) returns(now int64) {
-	if since := w.away.Swap(0); since != 0 {
+	if since := w.away.Load(); since != 0 {
 		w.waited.Add(now - since)
+		w.away.Store(0)
 	}
 }
 

@@ -77,11 +77,11 @@ func (w *udpWorker) run() {
 // holds for the error queue: each entry is an event of its own.
 func (w *udpWorker) step(events uintptr) bool {
 	fd, clock := w.sender.fd, w.t.cfg.Now
-	w.wait.returns(clock())
 	for !w.t.closing.Load() {
 		at := w.wait.begin(clock)
 		n, errno := w.in.receive(fd, w.wait.flags)
 		now := clock()
+		w.wait.returns(now)
 		w.wait.end(at, now, n)
 		if errno == unix.EINTR {
 			runtime.Gosched() // the runtime wants something of this thread
