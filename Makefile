@@ -85,8 +85,11 @@ bench-compare: build ## Compare with Kamailio on the same work; BENCHARGS=--json
 	go run ./bench/cmd/bench-compare $(BENCHARGS)
 
 .PHONY: overload
-overload: build ## Measure what is left with too many calls, answered at once or after ringing, and beside floods: about five minutes.
+overload: build ## Measure what is left with too many calls, and beside floods: about three minutes.
 	go run ./bench/cmd/overload $(BENCHARGS)
+
+.PHONY: overload-ringing
+overload-ringing: build ## The same with calls that ring for a second, without floods: about two minutes.
 	go run ./bench/cmd/overload --ring 1s --flood-seconds 0 $(BENCHARGS)
 
 .PHONY: soak

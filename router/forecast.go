@@ -26,7 +26,6 @@ type forecast struct {
 	calm     time.Duration // Since there was pressure, or a bound.
 	strained bool          // The period before was one under pressure,
 	work     float64       // in which so much was done; zero: the one before that was none.
-	fresh    bool          // The bound began in the period before: a source may have had more at once than it may have in a second.
 	usual    level         // Of the last ten seconds or so.
 }
 
@@ -43,7 +42,7 @@ const refusing = 1.0 / 12
 const (
 	excess   = 1.4              // Times capacity: so many more calls must begin than there is time for before shares are bounded,
 	margin   = 1.2              // and so many more may begin then. Their answers are less than there is time for; pressure sees to the rest.
-	throng   = 1.5              // Times the bound: so many more must begin for there to be several sources that share what there is.
+	throng   = 1.5              // Times the bound: so many more must begin for there to be several sources that share what there is, rather than one that has its burst too.
 	rings    = 1.0 / 8          // Of the calls of a second: so many must be in progress for them to ring, rather than to be late under pressure.
 	near     = 0.95             // Times the target: what begins is about as much as it should be.
 	learning = 0.2              // How much a period says of the capacity.
@@ -149,13 +148,11 @@ func (f *forecast) limit(p *period, capacity float64) {
 	case f.bound == 0:
 		// Calls that do not ring bring nothing later: pressure sees to them.
 		if p.begun > max(excess*capacity, fewest) && p.ringing > rings*capacity {
-			f.bound, f.idle, f.fresh = target, 0, true
+			f.bound, f.idle = target, 0
 			if f.capacity == 0 {
 				f.capacity = capacity
 			}
-			return
 		}
-	case f.fresh:
 	case p.begun > max(throng*f.bound, target):
 		f.bound *= target / p.begun
 		if p.refused == 0 { // Nobody reaches it yet.
@@ -167,7 +164,6 @@ func (f *forecast) limit(p *period, capacity float64) {
 	default:
 		f.bound = min(f.bound, target)
 	}
-	f.fresh = false
 }
 
 // How long a period is: a short one is enough to see that more begins than should.

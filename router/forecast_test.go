@@ -29,6 +29,7 @@ type site struct {
 	demand   float64 // What there was to do, as a part of what there was time for.
 	buried   int     // Periods in which answers alone were more than there was time for.
 	answered float64 // In all, calls.
+	was      bool    // There was a bound in the period before.
 }
 
 const tenth = 0.1
@@ -79,12 +80,13 @@ func (s *site) turn(offered float64) {
 	if s.foreign {
 		p.least, p.most = p.least/5, 1
 	}
+	s.was = s.bound != 0
 	s.next(&p)
 }
 
 // burst is what sources have at once when a bound begins.
 func (s *site) burst() float64 {
-	if s.fresh {
+	if !s.was {
 		return 1 + float64(meterSlack)/float64(whole)
 	}
 	return 1
@@ -207,15 +209,16 @@ func TestForecastShares(t *testing.T) {
 	if s.bound < 2500 || s.bound > 6000 {
 		t.Errorf("one source: a bound of %.0f", s.bound)
 	}
-	s = &site{capacity: 5000, rings: 60, sources: 100}
-	for range 60 {
-		s.turn(100_000)
-		if s.bound != 0 && s.bound < leastBound {
-			t.Fatalf("a hundred sources: a bound of %.0f", s.bound)
-		}
-	}
-	if s.bound > 2*leastBound {
+	s = &site{capacity: 5000, rings: 60, sources: 100, forecast: forecast{capacity: 5000}}
+	s.turns(60, 12_000)
+	if s.bound != leastBound {
 		t.Errorf("a hundred sources: a bound of %.0f", s.bound)
+	}
+	for ringing, want := range map[float64]bool{500: false, 700: true} { // Under pressure a call takes a tenth of a second without ringing.
+		f := forecast{capacity: 5000}
+		if got := f.next(&period{length: 100 * time.Millisecond, begun: 10_000, done: 5000, ringing: ringing, most: 1}); (got != 0) != want {
+			t.Errorf("with %v calls in progress a bound of %d", ringing, got)
+		}
 	}
 }
 
@@ -339,6 +342,27 @@ func TestForesee(t *testing.T) {
 	}
 	if got := c.tally(1000, from, "INVITE", ""); got[503] < 800 {
 		t.Errorf("no refusals: %v", got)
+	}
+}
+
+// TestTurnForesees: it is done as timers go on, at each beat when it may matter.
+func TestTurnForesees(t *testing.T) {
+	c := newCrowd(t)
+	v := &c.foresight
+	for _, capacity := range []float64{0, 1000} {
+		v.forecast = forecast{capacity: capacity}
+		c.w.turn(c.now)
+		then := v.then
+		c.now += brief
+		c.w.turn(c.now)
+		if got := v.then == c.now; got != (capacity != 0) {
+			t.Errorf("with a capacity of %v it looked after a beat: %v", capacity, got)
+		}
+		c.now = then + whole
+		c.w.turn(c.now)
+		if v.then != c.now {
+			t.Errorf("with a capacity of %v it did not look after three", capacity)
+		}
 	}
 }
 
