@@ -41,9 +41,9 @@ const refusing = 1.0 / 12
 
 const (
 	excess   = 1.4              // Times capacity: so many more calls must begin than there is time for before shares are bounded,
-	margin   = 1.2              // and so many more may begin then. Their answers are less than there is time for; pressure sees to the rest.
+	margin   = 1.1              // and so many more may begin then. Their answers are less than there is time for; pressure sees to the rest.
 	throng   = 1.5              // Times the bound: so many more must begin for there to be several sources that share what there is, rather than one that has its burst too.
-	rings    = 1.0 / 8          // Of the calls of a second: so many must be in progress for them to ring, rather than to be late under pressure.
+	rings    = 1.0 / 12         // Of the calls of a second: so many must be in progress for them to ring, rather than to be late under pressure.
 	near     = 0.95             // Times the target: what begins is about as much as it should be.
 	learning = 0.2              // How much a period says of the capacity.
 	recovery = 0.2              // By how much more is tried in the time that a call takes, or a second if that is more.

@@ -214,7 +214,7 @@ func TestForecastShares(t *testing.T) {
 	if s.bound != leastBound {
 		t.Errorf("a hundred sources: a bound of %.0f", s.bound)
 	}
-	for ringing, want := range map[float64]bool{500: false, 700: true} { // Under pressure a call takes a tenth of a second without ringing.
+	for ringing, want := range map[float64]bool{300: false, 500: true} { // Under pressure a call takes half a tenth of a second without ringing.
 		f := forecast{capacity: 5000}
 		if got := f.next(&period{length: 100 * time.Millisecond, begun: 10_000, done: 5000, ringing: ringing, most: 1}); (got != 0) != want {
 			t.Errorf("with %v calls in progress a bound of %d", ringing, got)
