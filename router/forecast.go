@@ -256,12 +256,11 @@ func threadTime(dir string) time.Duration {
 		if err != nil {
 			continue // It has ended.
 		}
-		for i, figure := range strings.Fields(string(text)) {
-			n, err := strconv.ParseInt(figure, 10, 64)
-			if err != nil || i == 2 {
-				break
+		figures := strings.Fields(string(text))
+		for _, figure := range figures[:min(2, len(figures))] {
+			if n, err := strconv.ParseInt(figure, 10, 64); err == nil {
+				sum += n
 			}
-			sum += n
 		}
 	}
 	return time.Duration(sum)

@@ -88,7 +88,7 @@ func (w *worker) turnAwayUnread(from transport.Flow, data []byte) bool {
 		return false
 	}
 	w.tally.received(from.Proto, requestKind(message.INVITE))
-	w.pressed(from)
+	w.countRefusal(from)
 	b := append(w.buf[:0], "SIP/2.0 503 Service Unavailable\r\n"...)
 	w.edits.Reset()
 	w.stampVia(&w.msg, &o.Top, from)
@@ -157,14 +157,14 @@ func (w *worker) shed(from transport.Flow) bool {
 	return !w.within(from)
 }
 
-// pressed counts a request that gets 503 for being beyond its source's share.
-func (w *worker) pressed(from transport.Flow) {
+// countRefusal counts a request that gets 503 for being beyond its source's share.
+func (w *worker) countRefusal(from transport.Flow) {
 	w.drop(from, dropPressure)
 	w.r.shares.refusals.Add(1)
 }
 
 // scarce says whether a worker weighs the new requests that it reads itself.
-func (w *worker) scarce() bool { return w.press.level != pressNone || w.r.shares.bound.Load() != 0 }
+func (w *worker) scarce() bool { return w.press.level != pressNone || w.r.shares.bounded() }
 
 // beyondRate says whether the source of the new request at hand has sent more of them than sip.source_rate.
 func (w *worker) beyondRate(from transport.Flow) bool {

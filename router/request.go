@@ -139,7 +139,7 @@ func (w *worker) room(from transport.Flow, inDialog bool) (int, extra) {
 			return 503, w.retryAfter()
 		}
 	case r.shares.scarce() && w.shed(from):
-		w.pressed(from)
+		w.countRefusal(from)
 		return 503, w.retryAfter()
 	case r.sourceRate != 0 && w.beyondRate(from):
 		w.drop(from, dropSourceRate)

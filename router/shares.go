@@ -134,8 +134,11 @@ func (s *shares) adjust(now int64, by int) bool {
 	return true
 }
 
+// bounded says whether there is a bound.
+func (s *shares) bounded() bool { return s.bound.Load() != 0 }
+
 // scarce says whether new requests are weighed at all.
-func (s *shares) scarce() bool { return s.pressed.Load() != 0 || s.bound.Load() != 0 }
+func (s *shares) scarce() bool { return s.pressed.Load() != 0 || s.bounded() }
 
 // measure looks at how many calls are done with. One goroutine calls it, every now and then.
 func (s *shares) measure(now int64) {

@@ -64,7 +64,7 @@ func newWorker(r *Router, out outbox) *worker {
 func (w *worker) Receive(now int64, from transport.Flow, data []byte) {
 	w.now = now
 	w.vetted = false
-	if (w.press.lately(now) || w.r.shares.bound.Load() != 0) && w.unread(from, data) {
+	if (w.press.lately(now) || w.r.shares.bounded()) && w.unread(from, data) {
 		return
 	}
 	if !plausible(data) {
